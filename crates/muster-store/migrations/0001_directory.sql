@@ -1,10 +1,10 @@
 -- The first shape of the database. One text for SQLite and PostgreSQL: words in double braces are replaced by
--- `store::migrate` (`uuid`, `blob`, `bool`, `clustered`). Times are microseconds since 1970-01-01 UTC.
+-- `store::dialect` (`uuid`, `blob`, `bool`, `key`, `clustered`). Times are microseconds since 1970-01-01 UTC.
 -- Keys begin with the tenant, so that tenants can one day be spread over several databases.
 
 CREATE TABLE tenants (
     id {{uuid}} PRIMARY KEY,
-    slug TEXT NOT NULL UNIQUE,
+    slug {{key}} NOT NULL UNIQUE,
     name TEXT NOT NULL,
     -- The vendor's switch: nothing of the integration works while it is off.
     okta_enabled {{bool}} NOT NULL,
@@ -41,10 +41,10 @@ CREATE TABLE okta_connections (
 
 CREATE TABLE secrets (
     tenant_id {{uuid}} NOT NULL REFERENCES tenants (id),
-    field TEXT NOT NULL,
+    field {{key}} NOT NULL,
     -- The Okta host this secret may be sent to; part of what the cipher authenticates.
     host TEXT NOT NULL,
-    key_id TEXT NOT NULL,
+    key_id {{key}} NOT NULL,
     nonce {{blob}} NOT NULL,
     ciphertext {{blob}} NOT NULL,
     set_at BIGINT NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE secrets (
 
 -- One row a master key that this database knows: a known text under that key, to notice a wrong key file at once.
 CREATE TABLE master_keys (
-    key_id TEXT PRIMARY KEY,
+    key_id {{key}} PRIMARY KEY,
     nonce {{blob}} NOT NULL,
     ciphertext {{blob}} NOT NULL,
     created_at BIGINT NOT NULL
@@ -64,17 +64,17 @@ CREATE TABLE people (
     tenant_id {{uuid}} NOT NULL,
     id {{uuid}} NOT NULL,
     version BIGINT NOT NULL,
-    okta_user_id TEXT,
+    okta_user_id {{key}},
     okta_status TEXT,
     okta_created BIGINT,
     status TEXT NOT NULL,
     status_reason TEXT NOT NULL,
     email TEXT NOT NULL,
-    email_key TEXT NOT NULL,
+    email_key {{key}} NOT NULL,
     first_name TEXT NOT NULL,
     last_name TEXT NOT NULL,
     -- First and last name for comparing (core::name::key_of).
-    name_key TEXT NOT NULL,
+    name_key {{key}} NOT NULL,
     title TEXT,
     language TEXT,
     location_id {{uuid}},
@@ -87,12 +87,12 @@ CREATE TABLE people (
     from_okta BIGINT NOT NULL,
     pinned BIGINT NOT NULL,
     -- The login for comparing, only where it differs from the e-mail.
-    login_key TEXT,
+    login_key {{key}},
     employee_number TEXT,
     display_name TEXT,
     manager_raw TEXT,
-    -- manager_raw for comparing: trimmed and lower case.
-    manager_key TEXT,
+    -- manager_raw for comparing (core::manager::key).
+    manager_key {{key}},
     -- Who manager_key is, as far as the directory knows: an active person or not.
     manager_id {{uuid}},
     -- A manager set by hand.
@@ -116,7 +116,8 @@ CREATE UNIQUE INDEX people_by_okta ON people (tenant_id, okta_user_id) WHERE okt
 CREATE UNIQUE INDEX people_by_email ON people (tenant_id, email_key);
 CREATE INDEX people_by_login ON people (tenant_id, login_key) WHERE login_key IS NOT NULL;
 CREATE INDEX people_by_manager ON people (tenant_id, manager_id) WHERE manager_id IS NOT NULL;
-CREATE INDEX people_unmanaged ON people (tenant_id, name_key) WHERE okta_user_id IS NULL;
+CREATE INDEX people_by_name ON people (tenant_id, name_key);
+CREATE INDEX people_by_number ON people (tenant_id, employee_number) WHERE employee_number IS NOT NULL;
 CREATE INDEX people_with_problems ON people (tenant_id, problems) WHERE problems <> 0;
 CREATE INDEX people_owners ON people (tenant_id) WHERE role = 'owner';
 
@@ -124,7 +125,7 @@ CREATE TABLE teams (
     tenant_id {{uuid}} NOT NULL,
     id {{uuid}} NOT NULL,
     name TEXT NOT NULL,
-    name_key TEXT NOT NULL,
+    name_key {{key}} NOT NULL,
     -- okta: made by a run; hand: made here.
     origin TEXT NOT NULL,
     parent_id {{uuid}},
@@ -149,7 +150,7 @@ CREATE TABLE locations (
     tenant_id {{uuid}} NOT NULL,
     id {{uuid}} NOT NULL,
     name TEXT NOT NULL,
-    name_key TEXT NOT NULL,
+    name_key {{key}} NOT NULL,
     time_zone TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
@@ -159,7 +160,7 @@ CREATE UNIQUE INDEX locations_by_name ON locations (tenant_id, name_key);
 -- A decision by hand that an Okta user is (or is not) an account that exists here.
 CREATE TABLE pairings (
     tenant_id {{uuid}} NOT NULL,
-    okta_user_id TEXT NOT NULL,
+    okta_user_id {{key}} NOT NULL,
     person_id {{uuid}} NOT NULL,
     same {{bool}} NOT NULL,
     created_at BIGINT NOT NULL,
@@ -170,12 +171,12 @@ CREATE TABLE pairings (
 CREATE TABLE mirror (
     tenant_id {{uuid}} NOT NULL,
     run_id {{uuid}} NOT NULL,
-    okta_user_id TEXT NOT NULL,
+    okta_user_id {{key}} NOT NULL,
     okta_status TEXT NOT NULL,
     okta_created BIGINT,
-    email_key TEXT,
+    email_key {{key}},
     -- First and last name for comparing, as in people.
-    name_key TEXT NOT NULL,
+    name_key {{key}} NOT NULL,
     -- JSON object of the kept attributes.
     attributes TEXT NOT NULL,
     hash {{blob}} NOT NULL,
@@ -244,7 +245,7 @@ CREATE TABLE run_items (
     tenant_id {{uuid}} NOT NULL,
     run_id {{uuid}} NOT NULL,
     -- The Okta user id, which names each person read or missing exactly once.
-    okta_user_id TEXT NOT NULL,
+    okta_user_id {{key}} NOT NULL,
     person_id {{uuid}},
     change TEXT NOT NULL,
     -- For removals: candidate, out, held, applied, dismissed. For the others: noted.
@@ -266,7 +267,7 @@ CREATE INDEX run_items_by_state ON run_items (tenant_id, run_id, change, state, 
 -- One row a tenant and lane: who works there, and the number that fences off whoever lost it.
 CREATE TABLE lanes (
     tenant_id {{uuid}} NOT NULL,
-    lane TEXT NOT NULL,
+    lane {{key}} NOT NULL,
     claim BIGINT NOT NULL,
     run_id {{uuid}},
     owner TEXT,

@@ -1,1 +1,35 @@
-//! muster-store
+//! The storage of Muster: SQL for SQLite and PostgreSQL, one text for both.
+//!
+//! [`db::Db`] knows the engines apart, nobody else does. [`tenants::TenantDb`] sees one tenant and has no method that takes
+//! another. [`history::Write`] is the only way to change a tenant: a transaction that holds its lock and writes its history.
+
+pub mod accounts;
+pub mod connection;
+mod connect;
+pub mod db;
+pub mod dialect;
+pub mod error;
+pub mod history;
+pub mod expiry;
+pub mod items;
+pub mod lanes;
+mod lists;
+mod migrate;
+pub mod mirror;
+pub mod people;
+pub mod people_view;
+pub mod phases;
+pub mod rules;
+pub mod runs;
+pub mod secrets;
+pub mod teams;
+pub mod tenants;
+pub mod time;
+pub mod upsert;
+pub mod url;
+
+pub use db::Db;
+pub use error::StoreError;
+pub use history::Write;
+pub use tenants::TenantDb;
+pub use url::DatabaseUrl;
