@@ -1,0 +1,80 @@
+//! The only place that reads the time or draws a random seed.
+//!
+//! Everything else is given `now` as an argument or waits through a [`Clock`], so that a test can let a day pass at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+/// The wall clock, or one that stands still until it is told to move.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The machine's clock.
+    Wall,
+    /// A clock for tests: waiting moves it forward at once.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock for tests that begins at `start`.
+    pub fn manual(start: Timestamp) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(start.as_microsecond())))
+    }
+
+    /// The present moment, in whole microseconds, as the database keeps it.
+    pub fn now(&self) -> Timestamp {
+        let micros = match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+            Self::Wall => Timestamp::now().as_microsecond(),
+            Self::Manual(at) => at.load(Ordering::SeqCst),
+        };
+        Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Waits. A manual clock moves forward by `pause` instead and lets other tasks run once.
+    pub async fn pause(&self, pause: Duration) {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+            Self::Wall => tokio::time::sleep(pause).await,
+            Self::Manual(at) => {
+                at.fetch_add(i64::try_from(pause.as_micros()).unwrap_or(0), Ordering::SeqCst);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Moves a manual clock; the wall clock is left alone.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(at) = self {
+            at.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
+        }
+    }
+}
+
+impl muster_okta::client::Timer for Clock {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
+
+    fn wait_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
+        let micros = at.as_microsecond() - self.now().as_microsecond();
+        let pause = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+        Box::pin(async move {
+            if !pause.is_zero() {
+                self.pause(pause).await;
+            }
+        })
+    }
+}
+
+/// Thirty-two bytes from the operating system: what ids, nonces and jitter are drawn from.
+pub fn random_seed() -> [u8; 32] {
+    use rand::Rng as _;
+    let mut seed = [0; 32];
+    #[expect(clippy::disallowed_methods, reason = "this is where randomness enters")]
+    rand::rng().fill_bytes(&mut seed);
+    seed
+}

@@ -1,0 +1,107 @@
+//! The e-mail step: addresses that change hands, released and taken in one transaction, so that two people can swap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_core::id::OktaUserId;
+use muster_core::matching::Facts;
+use muster_core::person::{Email, Person};
+use muster_core::plan::{EmailStep, Row, plan};
+use muster_core::run::RunPhase;
+use muster_store::mirror::MirrorRow;
+use muster_store::phases::emails as query;
+
+use super::apply::Work;
+use super::job::{Job, RunError};
+
+struct Claimant {
+    staged: MirrorRow,
+    known: Option<Person>,
+    wants: String,
+    holder: Option<Person>,
+    /// The holder is listed with another address, which they take before this one is needed.
+    holder_leaves: bool,
+}
+
+impl Job<'_> {
+    pub(super) async fn emails(&mut self) -> Result<(), RunError> {
+        let mut write = self.step().await?;
+        let mut claimants = Vec::new();
+        for staged in query::deferred(&mut write, self.run.id).await? {
+            let text = staged.user.attributes.text("email").unwrap_or_default();
+            let wants = Email::parse(&text).map(|email| email.key().to_owned()).unwrap_or_default();
+            let known = query::person_of(&mut write, &staged.user.id).await?;
+            let holder = query::holder_of(&mut write, &wants)
+                .await?
+                .filter(|holder| holder.profile.okta_user_id.as_ref() != Some(&staged.user.id));
+            let holder_leaves = match holder.as_ref().and_then(|holder| holder.profile.okta_user_id.as_ref()) {
+                None => false,
+                Some(id) => query::listed_email(&mut write, self.run.id, id).await?.is_some_and(|key| key != wants),
+            };
+            claimants.push(Claimant { staged, known, wants, holder, holder_leaves });
+        }
+        let granted = granted(&claimants);
+        let (rows, marks): (Vec<Row>, Vec<_>) = claimants
+            .into_iter()
+            .map(|claimant| {
+                let free = granted.contains(&claimant.staged.user.id);
+                let facts = Facts {
+                    email_winner: claimant.staged.email_winner,
+                    holder: claimant.holder.filter(|_| !free),
+                    namesake: None,
+                    pairing: None,
+                };
+                let marks = (claimant.staged.hash, claimant.staged.observed_at);
+                (Row { read: claimant.staged.user, known: claimant.known, facts }, marks)
+            })
+            .unzip();
+        let planned = plan(&rows, &self.rules, self.today, self.now(), EmailStep::Resolve);
+        let batch: Vec<Work> = rows
+            .into_iter()
+            .zip(planned)
+            .zip(marks)
+            .map(|((row, planned), (hash, observed_at))| Work { row, planned, hash, observed_at })
+            .collect();
+        if !self.is_preview() {
+            let moving: Vec<&Person> = batch
+                .iter()
+                .filter(|work| work.planned.after.is_some() && granted.contains(&work.row.read.id))
+                .filter_map(|work| work.row.known.as_ref())
+                .collect();
+            query::park(&mut write, &moving).await?;
+        }
+        self.apply(&mut write, &batch).await?;
+        self.run.phase = RunPhase::Managers;
+        self.run.cursor = None;
+        self.commit(write).await?;
+        Ok(())
+    }
+}
+
+/// Who gets the address they want: those whose address nobody holds, or whose holder leaves it and gets their own.
+fn granted(claimants: &[Claimant]) -> BTreeSet<OktaUserId> {
+    let by_id: BTreeMap<&OktaUserId, &Claimant> =
+        claimants.iter().map(|claimant| (&claimant.staged.user.id, claimant)).collect();
+    let mut granted: BTreeSet<OktaUserId> = by_id.keys().map(|id| (*id).clone()).collect();
+    // Begin with everybody and take out whoever waits for somebody who stays, until nobody more falls out. So a ring of
+    // people who swap among themselves is granted whole.
+    loop {
+        let stuck: Vec<OktaUserId> = granted
+            .iter()
+            .filter(|id| {
+                by_id.get(id).is_none_or(|claimant| {
+                    let Some(holder) = &claimant.holder else { return claimant.staged.email_winner.is_some() };
+                    let Some(of) = holder.profile.okta_user_id.as_ref() else { return true };
+                    let gets_own = !by_id.contains_key(of) || granted.contains(of);
+                    claimant.wants.is_empty() || !(claimant.holder_leaves && gets_own)
+                })
+            })
+            .cloned()
+            .collect();
+        if stuck.is_empty() {
+            return granted;
+        }
+        for id in stuck {
+            granted.remove(&id);
+        }
+    }
+}

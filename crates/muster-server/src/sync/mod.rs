@@ -1,0 +1,21 @@
+//! The loop's shell: read Okta, stage, plan (pure, in core), guard, apply. It makes no decision of its own.
+//!
+//! A run is worked on in short steps. Each step is one transaction that locks the tenant, makes sure that the claim on the
+//! lane still stands, does its part and stores how far it came. Whoever is killed between two steps loses nothing, and
+//! whoever lost the lane writes nothing.
+
+mod apply;
+mod connect;
+mod emails;
+mod engine;
+mod job;
+mod managers;
+mod missing;
+mod people;
+mod read;
+mod removals;
+mod report;
+
+pub use connect::{Connect, Connected, NotConnected, OktaConnect};
+pub use engine::{Engine, EngineConfig, Progress};
+pub use job::RunError;

@@ -1,0 +1,158 @@
+//! Lanes: one job at a time for a tenant, by a lease that only saves waiting. Safety rests on the claim number: whoever
+//! lost the lane writes nothing, however late they wake up.
+
+use jiff::Timestamp;
+use muster_core::id::{RunId, TenantId};
+use muster_core::run::RunKind;
+use uuid::Uuid;
+
+use crate::db::Arg;
+use crate::error::StoreError;
+use crate::history::Write;
+use crate::runs::{self, Run};
+use crate::tenants::TenantDb;
+use crate::time::micros;
+
+/// The lane of full runs and previews.
+pub const BULK: &str = "bulk";
+
+/// Proof that its holder works on a lane, as long as nobody else claimed it since.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    lane: &'static str,
+    run: RunId,
+    number: i64,
+}
+
+impl Claim {
+    /// The run that the lane works on.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct LaneRow {
+    claim: i64,
+    run_id: Option<Uuid>,
+    lease_until: i64,
+}
+
+impl TenantDb {
+    /// Takes the lane for `owner` until `lease_until`, if nobody's lease on it still runs and there is work: the run that
+    /// was left unfinished, else the oldest one queued.
+    pub async fn claim_lane(
+        &self, lane: &'static str, owner: &str, lease_until: Timestamp, now: Timestamp,
+    ) -> Result<Option<Claim>, StoreError> {
+        let mut write = self.write(now).await?;
+        let tenant = self.id();
+        let row: Option<LaneRow> = write
+            .tx()
+            .fetch_optional(
+                "SELECT claim, run_id, lease_until FROM lanes WHERE tenant_id = $1 AND lane = $2",
+                &[tenant.into(), lane.into()],
+            )
+            .await?;
+        if row.as_ref().is_some_and(|row| row.lease_until > micros(now)) {
+            return Ok(None);
+        }
+        let left = match row.as_ref().and_then(|row| row.run_id) {
+            Some(id) => runs::load(&mut write, RunId::new(id)).await?.filter(Run::is_open),
+            None => None,
+        };
+        let run = match left {
+            Some(run) => Some(run.id),
+            None => oldest_queued(&mut write).await?,
+        };
+        let Some(run) = run else { return Ok(None) };
+        let number = row.map_or(0, |row| row.claim) + 1;
+        write
+            .tx()
+            .execute(
+                "INSERT INTO lanes (tenant_id, lane, claim, run_id, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (tenant_id, lane) DO UPDATE SET claim = excluded.claim, run_id = excluded.run_id,
+                     owner = excluded.owner, lease_until = excluded.lease_until",
+                &[tenant.into(), lane.into(), number.into(), run.uuid().into(), owner.into(), micros(lease_until).into()],
+            )
+            .await?;
+        write
+            .tx()
+            .execute(
+                "UPDATE runs SET state = 'running', started_at = COALESCE(started_at, $3) WHERE tenant_id = $1 AND id = $2",
+                &[tenant.into(), run.uuid().into(), micros(now).into()],
+            )
+            .await?;
+        write.commit().await?;
+        Ok(Some(Claim { lane, run, number }))
+    }
+
+    /// Begins a step of the claimed run: locks the tenant, makes sure that the claim still stands and extends its lease.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ClaimLost`] when somebody else took over; nothing may be written then.
+    pub async fn step(&self, claim: &Claim, lease_until: Timestamp, now: Timestamp) -> Result<Write, StoreError> {
+        let mut write = self.write(now).await?;
+        let kept = write
+            .tx()
+            .execute(
+                "UPDATE lanes SET lease_until = $4 WHERE tenant_id = $1 AND lane = $2 AND claim = $3 AND run_id = $5",
+                &[
+                    self.id().into(),
+                    claim.lane.into(),
+                    claim.number.into(),
+                    micros(lease_until).into(),
+                    claim.run.uuid().into(),
+                ],
+            )
+            .await?;
+        if kept == 1 { Ok(write) } else { Err(StoreError::ClaimLost) }
+    }
+
+    /// Extends the lease while nothing is written, in a long wait for Okta say.
+    pub async fn renew(&self, claim: &Claim, lease_until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.step(claim, lease_until, now).await?.commit().await
+    }
+
+    /// Whether a lease on the lane still runs.
+    pub async fn lane_busy(&self, lane: &'static str, now: Timestamp) -> Result<bool, StoreError> {
+        let row: Option<LaneRow> = self
+            .db()
+            .fetch_optional(
+                "SELECT claim, run_id, lease_until FROM lanes WHERE tenant_id = $1 AND lane = $2",
+                &[self.id().into(), lane.into()],
+            )
+            .await?;
+        Ok(row.is_some_and(|row| row.lease_until > micros(now)))
+    }
+}
+
+async fn oldest_queued(write: &mut Write) -> Result<Option<RunId>, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct IdRow {
+        id: Uuid,
+    }
+    let tenant: TenantId = write.tenant();
+    let row: Option<IdRow> = write
+        .tx()
+        .fetch_optional(
+            "SELECT id FROM runs WHERE tenant_id = $1 AND state IN ('queued', 'running') AND kind <> $2
+             ORDER BY queued_at, id LIMIT 1",
+            &[tenant.uuid().into(), RunKind::Person.as_str().into()],
+        )
+        .await?;
+    Ok(row.map(|row| RunId::new(row.id)))
+}
+
+/// Gives the lane free, in the transaction that finishes its run.
+pub async fn release(write: &mut Write, claim: &Claim) -> Result<(), StoreError> {
+    let tenant: TenantId = write.tenant();
+    write
+        .tx()
+        .execute(
+            "UPDATE lanes SET run_id = NULL, owner = NULL, lease_until = 0 WHERE tenant_id = $1 AND lane = $2 AND claim = $3",
+            &[tenant.uuid().into(), claim.lane.into(), Arg::Int(Some(claim.number))],
+        )
+        .await
+        .map(drop)
+}
