@@ -428,15 +428,12 @@ fn forbidden_v6(ip: Ipv6Addr) -> bool {
     if parts[0] & 0xe000 != 0x2000 {
         return true;
     }
-    match parts {
-        // IETF assignments and Teredo; benchmarks and ORCHID lie in there too.
-        [0x2001, second, ..] if second < 0x200 => true,
-        // Documentation.
-        [0x2001, 0xdb8, ..] => true,
-        [0x3fff, second, ..] if second < 0x1000 => true,
+    match (parts[0], parts[1]) {
+        // IETF assignments, Teredo, benchmarks and ORCHID; then documentation.
+        (0x2001, second) => second < 0x200 || second == 0xdb8,
+        (0x3fff, second) => second < 0x1000,
         // 6to4 carries an IPv4 address.
-        [0x2002, ..] => true,
-        _ => false,
+        (first, _) => first == 0x2002,
     }
 }
 

@@ -244,10 +244,10 @@ impl Caller {
             return Err(OktaError::Answered { doing, answer: Box::new(answer) });
         }
         tracing::info!(doing, status, "Okta has a fault, trying again");
-        if matches!(status, 500 | 504) {
-            if let Some(smaller) = with_smaller_page(path_and_query) {
-                *path_and_query = smaller;
-            }
+        if matches!(status, 500 | 504)
+            && let Some(smaller) = with_smaller_page(path_and_query)
+        {
+            *path_and_query = smaller;
         }
         Ok(())
     }
@@ -310,7 +310,7 @@ impl Caller {
     /// Between a half and the whole of a pause, so that many callers do not come back at once.
     fn shortened(&self, millis: u64) -> SignedDuration {
         let random = u64::from(self.state().random.next_u32());
-        let millis = millis / 2 + (millis / 2 * random >> 32);
+        let millis = millis / 2 + ((millis / 2 * random) >> 32);
         SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 

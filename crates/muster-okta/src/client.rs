@@ -250,7 +250,7 @@ impl OktaClient {
             encoded(&filter)
         );
         for _ in 0..LOG_PAGES_MAX {
-            let page: Page<LogEvent> = self.page(DOING, path).await?;
+            let page: Page<LogEvent> = self.page(DOING, std::mem::take(&mut path)).await?;
             let about = |event: &LogEvent| {
                 event.succeeded()
                     && DELETIONS.contains(&event.event_type.as_str())
@@ -260,7 +260,7 @@ impl OktaClient {
                 return Ok(true);
             }
             match page.next {
-                Some(link) if !page.items.is_empty() => path = link.as_str().to_owned(),
+                Some(link) if !page.items.is_empty() => link.as_str().clone_into(&mut path),
                 _ => break,
             }
         }
@@ -365,10 +365,10 @@ impl OktaClient {
         let read = self.inner.caller.call(Call::get(doing, path_and_query), |served| {
             let people = read(&served.reply.body).map_err(|error| error.to_string())?;
             let next = self.next(served)?;
-            if let Next::At(link) | Next::Elsewhere(_, link) = &next {
-                if link.path() != path {
-                    return Err("its next page belongs to another listing".to_owned());
-                }
+            if let Next::At(link) | Next::Elsewhere(_, link) = &next
+                && link.path() != path
+            {
+                return Err("its next page belongs to another listing".to_owned());
             }
             Ok((people, next, served.requested_at))
         });

@@ -177,15 +177,15 @@ pub enum OktaError {
 impl OktaError {
     /// The cause, whatever the call was.
     pub fn kind(&self) -> ErrorKind {
+        use TransportError::{Refused, TooLarge};
         match self {
             Self::Answered { answer, .. } => answer.kind,
             Self::RateLimited { .. } => ErrorKind::RateLimited,
-            Self::NoReply { cause: TransportError::Refused { .. }, .. } => ErrorKind::Refused,
-            Self::NoReply { cause: TransportError::TooLarge { .. }, .. } | Self::Unreadable { .. } => {
-                ErrorKind::Unreadable
-            }
+            Self::NoReply { cause: Refused { .. }, .. }
+            | Self::Redirected { .. }
+            | Self::ForeignLink { .. } => ErrorKind::Refused,
+            Self::NoReply { cause: TooLarge { .. }, .. } | Self::Unreadable { .. } => ErrorKind::Unreadable,
             Self::NoReply { .. } => ErrorKind::Unavailable,
-            Self::Redirected { .. } | Self::ForeignLink { .. } => ErrorKind::Refused,
             Self::BadToken { .. } => ErrorKind::Credentials,
             Self::BadId { .. } => ErrorKind::BadRequest,
             Self::OtherListing { .. } => ErrorKind::BadCursor,
@@ -277,26 +277,22 @@ pub(crate) fn judge(reply: &Reply, path_and_query: &str) -> Judged {
     let refusal = reply.refusal();
     let code = refusal.as_ref().map_or("", |refusal| refusal.code.as_str());
     let paged = query_value(path_and_query, "after").is_some();
+    // Whether something wrote this body that is not Okta: a proxy, a firewall, a portal. A bare 401 or 403 is believed.
+    let foreign = code.is_empty() && !(matches!(reply.status, 401 | 403) && reply.body.is_empty());
     let kind = match (reply.status, code) {
         (200..=299, _) => return Judged::Served,
         (300..=399, _) => return Judged::Redirect,
         (429, _) => return Judged::Throttled(Throttle::of(reply)),
-        // Means "not enabled or not permitted", although it comes as a 401; the token itself is good.
-        (401, "E0000015") => ErrorKind::Rights,
-        // A bare 401 or 403 is believed; a page of HTML was written by a proxy or a firewall.
-        (401, "") if !reply.body.is_empty() => return Judged::NotOkta,
-        (401, _) => ErrorKind::Credentials,
-        (403, "") if !reply.body.is_empty() => return Judged::NotOkta,
-        (403, _) => ErrorKind::Rights,
-        // Whoever answers in Okta's place must not be able to prove that somebody is gone.
-        (404, "E0000007") => ErrorKind::NotFound,
-        (404, "") => return Judged::NotOkta,
-        (400, "E0000029" | "E0000030" | "E0000031") if paged => ErrorKind::BadCursor,
         (501, _) => ErrorKind::BadRequest,
-        (408 | 425 | 500.., _) => ErrorKind::Unavailable,
-        (_, "") => return Judged::NotOkta,
-        // "This user is still being activated; try again in minutes."
-        (409, "E0000112") => ErrorKind::Unavailable,
+        // 409 E0000112: "this user is still being activated; try again in minutes".
+        (408 | 425 | 500.., _) | (409, "E0000112") => ErrorKind::Unavailable,
+        // Most of all a 404: whoever answers in Okta's place must not be able to prove that somebody is gone.
+        _ if foreign => return Judged::NotOkta,
+        // Means "not enabled or not permitted", although it comes as a 401; the token itself is good.
+        (401, "E0000015") | (403, _) => ErrorKind::Rights,
+        (401, _) => ErrorKind::Credentials,
+        (404, "E0000007") => ErrorKind::NotFound,
+        (400, "E0000029" | "E0000030" | "E0000031") if paged => ErrorKind::BadCursor,
         _ => ErrorKind::BadRequest,
     };
     let passing = kind == ErrorKind::Unavailable;

@@ -112,10 +112,11 @@ fn parameters(text: &str) -> (String, &str) {
     let mut escaped = false;
     let mut end = text.len();
     let keep = |part: &mut String, rel: &mut Option<String>| {
-        if let Some((name, value)) = part.split_once('=') {
-            if name.trim().eq_ignore_ascii_case("rel") && rel.is_none() {
-                *rel = Some(value.trim().to_owned());
-            }
+        if let Some((name, value)) = part.split_once('=')
+            && name.trim().eq_ignore_ascii_case("rel")
+            && rel.is_none()
+        {
+            *rel = Some(value.trim().to_owned());
         }
         part.clear();
     };
@@ -137,4 +138,106 @@ fn parameters(text: &str) -> (String, &str) {
     }
     keep(&mut part, &mut rel);
     (rel.unwrap_or_default(), &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn ours() -> OktaAddress {
+        OktaAddress::of_url(&Url::parse("https://acme.okta.com").expect("an URL")).expect("an address")
+    }
+
+    fn after(lines: &[&str]) -> Next {
+        let headers = lines.iter().map(|line| ("Link".to_owned(), (*line).to_owned())).collect();
+        next(&Reply { status: 200, headers, body: Bytes::new() }, &ours(), &[])
+    }
+
+    #[test]
+    fn the_next_page_is_found_however_the_header_is_written() {
+        const SELF: &str = "<https://acme.okta.com/api/v1/users?limit=1>; rel=\"self\"";
+        const NEXT: &str = "<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>; rel=\"next\"";
+        let link = PageLink::parse("/api/v1/users?after=200u,a%3D;b&limit=1").expect("a link");
+        let at = Next::At(link);
+        for lines in [
+            vec![SELF, NEXT],
+            vec![NEXT],
+            vec![NEXT, SELF],
+            vec![&format!("{SELF}, {NEXT}")[..]],
+            vec![&format!("{SELF},{NEXT}")[..]],
+            // The same link twice is one link.
+            vec![NEXT, NEXT],
+            vec!["<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>;rel=next"],
+            vec!["<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>; title=\"a, b; rel=self\"; REL=\"prev Next\""],
+            vec!["< https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1 > ; rel = \"next\""],
+            vec!["</api/v1/users?after=200u,a%3D;b&limit=1>; rel=\"next\""],
+            vec!["<HTTPS://ACME.okta.com:443/api/v1/users?after=200u,a%3D;b&limit=1#x>; rel=\"next\""],
+        ] {
+            assert_eq!(after(&lines), at, "{lines:?}");
+        }
+        for lines in [vec![], vec![SELF], vec!["<>"], vec![""], vec!["rel=\"next\""], vec!["<https://x>; rel=\"nextish\""]] {
+            assert_eq!(after(&lines), Next::End, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_never_leads_elsewhere_unseen() {
+        let elsewhere = |url: &str| match after(&[&format!("<{url}>; rel=\"next\"")]) {
+            Next::Elsewhere(host, link) => format!("{} {link}", host.host_key()),
+            other => format!("{other:?}"),
+        };
+        for (url, expected) in [
+            ("https://evil.example/api/v1/users?after=1", "evil.example /api/v1/users?after=1"),
+            ("https://acme.okta.com.evil.example/api/v1/users", "acme.okta.com.evil.example /api/v1/users"),
+            ("http://acme.okta.com/api/v1/users", "acme.okta.com:80 /api/v1/users"),
+            ("https://acme.okta.com:8443/api/v1/users", "acme.okta.com:8443 /api/v1/users"),
+        ] {
+            assert_eq!(elsewhere(url), expected, "{url}");
+        }
+        for url in [
+            "https://acme.okta.com@evil.example/api/v1/users",
+            "https://u:p@acme.okta.com/api/v1/users",
+            "//evil.example/api/v1/users",
+            "ftp://acme.okta.com/api/v1/users",
+            "javascript:alert(1)",
+            "https://acme.okta.com/oauth2/v1/token",
+            "https://acme.okta.com/api/v1/../../oauth2/v1/token",
+            "/oauth2/v1/token",
+            "/api/v1/../v2/users",
+            "",
+            "api/v1/users",
+        ] {
+            assert!(matches!(after(&[&format!("<{url}>; rel=\"next\"")]), Next::Broken(_)), "{url}");
+        }
+        let long = format!("</api/v1/users?after={}>; rel=next", "x".repeat(LINK_BYTES_MAX));
+        assert!(matches!(after(&[&long]), Next::Broken(_)));
+        let two = ["</api/v1/users?after=1>; rel=next", "</api/v1/users?after=2>; rel=next"];
+        assert!(matches!(after(&two), Next::Broken(_)));
+    }
+
+    #[test]
+    fn another_name_of_the_org_is_followed_on_the_host_that_was_called() {
+        let header = ("link".to_owned(), "<https://login.acme.com/api/v1/users?after=1>; rel=next".to_owned());
+        let reply = Reply { status: 200, headers: vec![header], body: Bytes::new() };
+        let alias = OktaAddress::of_url(&Url::parse("https://login.acme.com").expect("an URL"));
+        let aliases: Vec<_> = alias.into_iter().collect();
+        let found = next(&reply, &ours(), &aliases);
+        assert_eq!(found, Next::At(PageLink::parse("/api/v1/users?after=1").expect("a link")));
+    }
+
+    #[test]
+    fn a_stored_link_reads_back_and_nothing_else_does() {
+        let link = PageLink::parse("/api/v1/apps/0oa1/users?expand=user&after=00u%2B1").expect("a link");
+        assert_eq!(PageLink::parse(link.as_str()), Ok(link.clone()));
+        assert_eq!(link.path(), "/api/v1/apps/0oa1/users");
+        for bad in [
+            "", "/", "/api/v1/", "https://acme.okta.com/api/v1/users", "//evil.example/api/v1/users",
+            "/api/v1/users#x", "/api/v1/users?a b", "/api/v1/users\r\nx: y", "/api/v1//users", "/api/v1/./users",
+            "/api/v1/../x", "/api/v2/users", "/api/v1/é", "/api/v1/a\\b", " proving",
+        ] {
+            assert_eq!(PageLink::parse(bad), Err(BadLink), "{bad:?}");
+        }
+    }
 }

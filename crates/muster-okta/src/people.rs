@@ -76,10 +76,10 @@ fn page<'k>(
     seed: impl Fn(&'k KeepAttributes) -> EntrySeed<'k>,
 ) -> Result<People, BadPeople> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    if let Ok(users) = PageSeed(seed(keep)).deserialize(&mut json) {
-        if json.end().is_ok() {
-            return Ok(People { users, skipped: Vec::new() });
-        }
+    if let Ok(users) = PageSeed(seed(keep)).deserialize(&mut json)
+        && json.end().is_ok()
+    {
+        return Ok(People { users, skipped: Vec::new() });
     }
     one_by_one(body, &seed(keep))
 }
@@ -109,39 +109,30 @@ fn one_by_one(body: &[u8], seed: &EntrySeed<'_>) -> Result<People, BadPeople> {
 
 /// The id of a record of which nothing else need be in order.
 fn id_of(record: &str) -> Option<OktaUserId> {
-    struct Id;
-    impl<'de> Visitor<'de> for Id {
-        type Value = Option<OktaUserId>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a person")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            while let Some(key) = map.next_key_seed(KeySeed)? {
-                if key == Key::Id {
-                    return map.next_value_seed(TextSeed(|text| OktaUserId::parse(text).ok()));
-                }
-                map.next_value::<IgnoredAny>()?;
-            }
-            Ok(None)
-        }
-    }
-    // What follows the id may be broken, and breaking off early is an error to the deserializer too: so the id is taken
-    // out of the visitor before that.
     let mut found = None;
     let mut json = serde_json::Deserializer::from_str(record);
-    struct Take<'a>(&'a mut Option<OktaUserId>);
-    impl<'de> Visitor<'de> for Take<'_> {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a person")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-            *self.0 = Id.visit_map(map)?;
-            Ok(())
-        }
-    }
-    let _ = json.deserialize_map(Take(&mut found));
+    // Stopping after the id is an error to the JSON reader, and so is what may be broken behind it: neither matters.
+    let _ = json.deserialize_map(IdVisitor(&mut found));
     found
+}
+
+struct IdVisitor<'a>(&'a mut Option<OktaUserId>);
+
+impl<'de> Visitor<'de> for IdVisitor<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a person")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key_seed(KeySeed)? {
+            if key == Key::Id {
+                *self.0 = map.next_value_seed(TextSeed(|text| OktaUserId::parse(text).ok()))?;
+                return Ok(());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 /// The class and place of an error of the JSON reader, without the content it quotes.

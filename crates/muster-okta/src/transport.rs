@@ -101,7 +101,7 @@ pub struct HttpTransport {
 /// A host that Okta does not answer within this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Okta itself gives up on a query after 30 s; the rest is for a slow line.
-const WHOLE_CALL: Duration = Duration::from_secs(60);
+const WHOLE_CALL: Duration = Duration::from_mins(1);
 
 impl HttpTransport {
     /// Sets up the client; nothing is called yet. Fails when the proxy or the system's certificates cannot be used.
