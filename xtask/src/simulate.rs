@@ -1,0 +1,70 @@
+//! `cargo xtask simulate` and `cargo xtask kill`: the long forms of two tests that every test run has in short.
+
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::postgres::Postgres;
+use crate::process::{exists, succeed};
+use crate::repo;
+
+#[derive(clap::Args)]
+pub(crate) struct Simulate {
+    /// How many seeds to run
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first seed; give it with `--seeds 1` to see one seed again
+    #[arg(long)]
+    seed: Option<u64>,
+    /// On a throw-away PostgreSQL too, beside SQLite
+    #[arg(long)]
+    postgres: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Kill {
+    /// How many times to kill
+    #[arg(long, default_value_t = 200)]
+    times: u64,
+    /// On a throw-away PostgreSQL too, beside SQLite
+    #[arg(long)]
+    postgres: bool,
+}
+
+pub(crate) fn simulate(options: &Simulate) -> anyhow::Result<()> {
+    let mut command = tests_named("simulation")?;
+    command.env("MUSTER_SIM_SEEDS", options.seeds.to_string());
+    if let Some(seed) = options.seed {
+        command.env("MUSTER_SIM_SEED", seed.to_string());
+    }
+    with_database(command, options.postgres)
+}
+
+pub(crate) fn kill(options: &Kill) -> anyhow::Result<()> {
+    let mut command = tests_named("kill")?;
+    command.env("MUSTER_KILL_TIMES", options.times.to_string());
+    with_database(command, options.postgres)
+}
+
+/// The tests of the service whose names hold `word`. Output is shown as it comes: these tests say how far they are.
+fn tests_named(word: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new("cargo");
+    command.current_dir(repo::root()?);
+    if exists("cargo-nextest", "--version") {
+        let which = format!("test({word})");
+        command.args(["nextest", "run", "-p", "muster-server", "--profile", "long"]);
+        command.args(["--no-capture", "-E", &which]);
+    } else {
+        command.args(["test", "-p", "muster-server", "--test", "it", word, "--", "--nocapture"]);
+    }
+    Ok(command)
+}
+
+fn with_database(mut command: Command, postgres: bool) -> anyhow::Result<()> {
+    command.env_remove("MUSTER_TEST_POSTGRES_URL");
+    if !postgres {
+        return succeed(&mut command);
+    }
+    let Some(server) = Postgres::start()? else { bail!("no PostgreSQL programs were found") };
+    succeed(command.env("MUSTER_TEST_POSTGRES_URL", server.url()))
+}

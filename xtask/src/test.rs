@@ -1,0 +1,102 @@
+//! `cargo xtask test`: every test of the project, with one line at the end that says how many there were.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::postgres::Postgres;
+use crate::process::{exists, listen, output, status};
+use crate::repo;
+use crate::results::Results;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// An empty PostgreSQL to use, in place of a throw-away one
+    #[arg(long, env = "MUSTER_TEST_POSTGRES_URL", hide_env_values = true)]
+    postgres_url: Option<String>,
+    /// Fail when there is no PostgreSQL to test on, as in CI
+    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
+    require_postgres: bool,
+    /// What the test runner is given besides, such as `-p muster-core`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let own = match &options.postgres_url {
+        Some(_) => None,
+        None => Postgres::start()?,
+    };
+    let url = options.postgres_url.clone().or_else(|| own.as_ref().map(Postgres::url));
+    if url.is_none() {
+        if options.require_postgres {
+            bail!(
+                "PostgreSQL's programs (initdb, postgres) were not found, and they are required here"
+            );
+        }
+        eprintln!(
+            "PostgreSQL's programs (initdb, postgres) were not found: TESTING ON SQLITE ONLY."
+        );
+    }
+    let mut results = Results::default();
+    let mut good = unit_and_integration(options, url.as_deref(), &mut results)?;
+    if options.arguments.is_empty() {
+        good &= doc_tests(&mut results)?;
+    }
+    drop(own);
+    println!("{}", results.line());
+    if !good || results.failed > 0 {
+        bail!("the tests did not all pass");
+    }
+    Ok(())
+}
+
+fn unit_and_integration(
+    options: &Options,
+    url: Option<&str>,
+    results: &mut Results,
+) -> anyhow::Result<bool> {
+    let mut command = Command::new("cargo");
+    command.current_dir(repo::root()?).envs(url.map(|url| ("MUSTER_TEST_POSTGRES_URL", url)));
+    let nextest = exists("cargo-nextest", "--version");
+    command.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
+    if !options.arguments.iter().any(|word| word == "-p" || word.starts_with("--package")) {
+        command.arg("--workspace");
+    }
+    command.args(&options.arguments);
+    if !nextest {
+        command.args(["--no-fail-fast", "--lib", "--bins", "--tests"]);
+        return Ok(listen(&mut command, |line| results.add_libtest(line))?.success());
+    }
+    let report = junit_path()?;
+    // What an earlier run left must not be counted when this one does not get as far as a report.
+    if report.exists() {
+        fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
+    }
+    let status = status(&mut command)?;
+    let counted = fs::read_to_string(&report).ok().and_then(|text| Results::of_junit(&text));
+    match counted {
+        Some(counted) => *results += counted,
+        None => bail!("cargo-nextest left no report at {} ({status})", report.display()),
+    }
+    Ok(status.success())
+}
+
+/// The examples in the documentation, which cargo-nextest does not run.
+fn doc_tests(results: &mut Results) -> anyhow::Result<bool> {
+    let mut command = Command::new("cargo");
+    command.current_dir(repo::root()?).args(["test", "--workspace", "--doc", "--no-fail-fast"]);
+    Ok(listen(&mut command, |line| results.add_libtest(line))?.success())
+}
+
+/// Where `.config/nextest.toml` has the report written.
+fn junit_path() -> anyhow::Result<PathBuf> {
+    let mut ask = Command::new("cargo");
+    ask.current_dir(repo::root()?).args(["metadata", "--no-deps", "--format-version", "1"]);
+    let metadata: serde_json::Value =
+        serde_json::from_str(&output(&mut ask)?).context("cargo metadata printed no JSON")?;
+    let target = metadata["target_directory"].as_str().context("cargo names no target folder")?;
+    Ok(PathBuf::from(target).join("nextest/default/junit.xml"))
+}
