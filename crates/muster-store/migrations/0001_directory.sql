@@ -86,6 +86,7 @@ CREATE TABLE people (
     break_glass {{bool}} NOT NULL,
     from_okta BIGINT NOT NULL,
     pinned BIGINT NOT NULL,
+    login TEXT,
     -- The login for comparing, only where it differs from the e-mail.
     login_key {{key}},
     employee_number TEXT,

@@ -80,6 +80,34 @@ impl Tx {
         }
     }
 
+    /// Runs a statement whose last condition is `IN (values)`; says how many rows it touched. `head` is as in [`Tx::fetch_in`].
+    pub async fn execute_in(
+        &mut self, head: &'static str, fixed: &[Arg<'_>], values: &[&str],
+    ) -> Result<u64, StoreError> {
+        if values.is_empty() {
+            return Ok(0);
+        }
+        let failed = |cause| StoreError::sql(head, cause);
+        let place = fixed.len() + 1;
+        match &mut self.0 {
+            Transactions::Sqlite(tx) => {
+                let mut args = sqlite_args(fixed).map_err(failed)?;
+                args.add(json_list(values)).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
+                let sql = AssertSqlSafe(format!("{head} (SELECT value FROM json_each(${place}))"));
+                let done = sqlx::query_with::<Sqlite, _>(sql, args).execute(&mut **tx).await;
+                done.map(|done| done.rows_affected()).map_err(failed)
+            }
+            Transactions::Postgres(tx) => {
+                let list: Vec<String> = values.iter().map(|text| without_nul(text).into_owned()).collect();
+                let mut args = pg_args(fixed).map_err(failed)?;
+                args.add(list).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
+                let sql = AssertSqlSafe(format!("{head} (SELECT UNNEST(${place}::text[]))"));
+                let done = sqlx::query_with::<Postgres, _>(sql, args).execute(&mut **tx).await;
+                done.map(|done| done.rows_affected()).map_err(failed)
+            }
+        }
+    }
+
     /// Updates rows from a list of pairs in one statement; says how many rows it touched.
     ///
     /// `head` ends in `FROM`, `tail` begins with `AS v`: the pairs are `v.column1` and `v.column2`, and `$1` is `scope`.

@@ -1,9 +1,11 @@
 //! Rows of people written by runs, many at a time.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use muster_core::field::FieldSet;
-use muster_core::id::{LocationId, PersonId, TeamId};
+use muster_core::id::{LocationId, OktaUserId, PersonId, RunId, TeamId};
 use muster_core::manager;
 use muster_core::name::key_of;
 use muster_core::person::{Profile, Role};
@@ -15,7 +17,7 @@ use crate::time::{days, micros};
 
 /// A whole row of `people` as it is to be from now on.
 ///
-/// For somebody who is there already, `role`, `break_glass`, `pinned` and `created_at` are left as they are stored: no run
+/// For somebody who is there already, `role`, `break_glass`, `pinned`, `manager_id` and `created_at` are left as they are stored: no run
 /// may change them. A manager set by hand is not even here.
 #[derive(Debug, Clone)]
 pub struct PersonWrite<'a> {
@@ -31,7 +33,8 @@ pub struct PersonWrite<'a> {
     pub location_id: Option<LocationId>,
     /// Of `profile.team`.
     pub team_id: Option<TeamId>,
-    /// Who `profile.manager_raw` means, as far as it is known.
+    /// Who `profile.manager_raw` means, as far as it is known. Only for somebody new: whose manager moves is the business of
+    /// the managers step.
     pub manager_id: Option<PersonId>,
     pub confirm_needed: bool,
     /// Fingerprint of what Okta said; `None` when the person must be planned again.
@@ -62,7 +65,7 @@ const TAIL: &str = "ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded
         location_id = excluded.location_id, team_id = excluded.team_id, photo_url = excluded.photo_url,
         start_date = excluded.start_date, from_okta = excluded.from_okta, login = excluded.login,
         login_key = excluded.login_key, employee_number = excluded.employee_number, display_name = excluded.display_name,
-        manager_raw = excluded.manager_raw, manager_key = excluded.manager_key, manager_id = excluded.manager_id,
+        manager_raw = excluded.manager_raw, manager_key = excluded.manager_key,
         deactivated_at = excluded.deactivated_at, confirm_needed = excluded.confirm_needed,
         planned_hash = excluded.planned_hash, planned_rules = excluded.planned_rules, due_day = excluded.due_day,
         observed_at = excluded.observed_at, problems = excluded.problems";
@@ -123,6 +126,45 @@ fn push<'a>(args: &mut Vec<Arg<'a>>, tenant: Arg<'a>, row: &'a PersonWrite<'_>) 
         row.problems.into(),
         micros(row.created_at).into(),
     ]);
+}
+
+/// What is remembered of a plan that changes nothing about a person.
+#[derive(Debug, Clone)]
+pub struct Touch {
+    pub okta_user_id: OktaUserId,
+    /// Whether the plan holds until Okta says something else; if not, the person is planned again in every run.
+    pub settled: bool,
+    pub due_day: Option<Date>,
+    pub problems: i64,
+}
+
+/// Remembers plans that change nothing, made from the listing of `run`, so that the next run need not make them again.
+///
+/// People with the same marks share a statement: after a change of the rules that is nearly everybody.
+pub async fn touch_many(
+    write: &mut Write, run: RunId, rules_revision: i64, rows: &[Touch],
+) -> Result<(), StoreError> {
+    let tenant = write.tenant();
+    let mut groups: BTreeMap<(bool, Option<i64>, i64), Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        let marks = (row.settled, row.due_day.map(days), row.problems);
+        groups.entry(marks).or_default().push(row.okta_user_id.as_str());
+    }
+    for ((settled, due, problems), users) in groups {
+        let sql = if settled {
+            "UPDATE people SET planned_hash = m.hash, planned_rules = $3, due_day = $4, problems = $5 FROM mirror m
+             WHERE m.tenant_id = $1 AND m.run_id = $2 AND people.tenant_id = m.tenant_id
+                   AND people.okta_user_id = m.okta_user_id AND m.okta_user_id IN"
+        } else {
+            "UPDATE people SET planned_hash = NULL, planned_rules = $3, due_day = $4, problems = $5 FROM mirror m
+             WHERE m.tenant_id = $1 AND m.run_id = $2 AND people.tenant_id = m.tenant_id
+                   AND (people.planned_hash IS NOT NULL OR people.due_day IS DISTINCT FROM $4 OR people.problems <> $5)
+                   AND people.okta_user_id = m.okta_user_id AND m.okta_user_id IN"
+        };
+        let marks = [tenant.into(), run.into(), rules_revision.into(), due.into(), problems.into()];
+        write.tx().execute_in(sql, &marks, &users).await?;
+    }
+    Ok(())
 }
 
 /// First and last name for comparing, as `mirror.name_key` has them too.
