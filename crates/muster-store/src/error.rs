@@ -120,7 +120,7 @@ impl StoreError {
     /// Whether a row with the same key is already there.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Sql { cause, .. }
-            if cause.as_database_error().is_some_and(|error| error.is_unique_violation()))
+            if cause.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
     }
 }
 

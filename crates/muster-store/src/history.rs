@@ -260,20 +260,14 @@ impl TenantDb {
         &self, subject: Subject, before: Option<i64>, limit: i64,
     ) -> Result<Vec<Entry>, StoreError> {
         let before = before.unwrap_or(i64::MAX);
-        match subject.uuid() {
-            Some(id) => {
-                let args = [self.id().into(), id.into(), before.into(), limit.into()];
-                let sql = select_entries!("AND subject_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
-                self.entries(sql, &args).await
-            }
-            None => {
-                let args = [self.id().into(), subject.as_str().into(), before.into(), limit.into()];
-                let sql = select_entries!(
-                    "AND subject_id IS NULL AND subject = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4"
-                );
-                self.entries(sql, &args).await
-            }
+        if let Some(id) = subject.uuid() {
+            let args = [self.id().into(), id.into(), before.into(), limit.into()];
+            let sql = select_entries!("AND subject_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
+            return self.entries(sql, &args).await;
         }
+        let args = [self.id().into(), subject.as_str().into(), before.into(), limit.into()];
+        let sql = select_entries!("AND subject_id IS NULL AND subject = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
+        self.entries(sql, &args).await
     }
 
     /// What one run changed, in order: `limit` entries after the number `after`.

@@ -155,7 +155,9 @@ fn key_id(key: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(b"muster master key id\0");
     hash.update(key);
-    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let hash = hash.finalize();
+    let id = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    format!("{id:08x}")
 }
 
 /// What the cipher authenticates beside the secret. Each part is preceded by its length, so no two lists look the same.
