@@ -75,7 +75,9 @@ fn page<'k>(
     keep: &'k KeepAttributes,
     seed: impl Fn(&'k KeepAttributes) -> EntrySeed<'k>,
 ) -> Result<People, BadPeople> {
-    let mut json = serde_json::Deserializer::from_slice(body);
+    // Checked once for the whole page, so that the reader need not check each text.
+    let body = std::str::from_utf8(body).map_err(|_| BadPeople("it is not UTF-8".to_owned()))?;
+    let mut json = serde_json::Deserializer::from_str(body);
     if let Ok(users) = PageSeed(seed(keep)).deserialize(&mut json)
         && json.end().is_ok()
     {
@@ -85,8 +87,8 @@ fn page<'k>(
 }
 
 /// The slow way: finds where each person begins and ends, then reads each on their own.
-fn one_by_one(body: &[u8], seed: &EntrySeed<'_>) -> Result<People, BadPeople> {
-    let parts: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| shape(&error))?;
+fn one_by_one(body: &str, seed: &EntrySeed<'_>) -> Result<People, BadPeople> {
+    let parts: Vec<&RawValue> = serde_json::from_str(body).map_err(|error| shape(&error))?;
     let mut people = People::default();
     for part in parts {
         let entry = seed.deserialize(&mut serde_json::Deserializer::from_str(part.get()));
