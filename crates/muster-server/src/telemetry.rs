@@ -1,0 +1,71 @@
+//! Logs: to stderr, as text for people or as JSON for machines.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::ProgressBar;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::Logging;
+
+/// Crates whose chatter may hold what they carry. They are heard only when somebody names them.
+const CARRIERS: [&str; 8] =
+    ["h2", "hyper", "hyper_util", "reqwest", "rustls", "sqlx", "tower", "tokio_util"];
+
+/// Begins to log. `quiet` is the level for whoever set no filter.
+///
+/// Called twice, the first call stands.
+pub fn start(logging: &Logging, quiet: &str) {
+    let text = logging.filter.as_deref().unwrap_or(quiet);
+    let mut filter = text.to_owned();
+    for carrier in CARRIERS.iter().filter(|carrier| !names(text, carrier)) {
+        filter.push_str(&format!(",{carrier}=warn"));
+    }
+    // The text was checked when it was read; should it fail all the same, warnings are still worth having.
+    let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Stderr)
+        .with_ansi(io::stderr().is_terminal());
+    // An error means that somebody began before.
+    let _ = if logging.json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+}
+
+fn names(filter: &str, target: &str) -> bool {
+    filter.split(',').any(|directive| {
+        let name = directive.trim().split(['=', '[', ':']).next().unwrap_or_default();
+        name == target
+    })
+}
+
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Draws `bar` below the log lines from now on, or no bar any more.
+pub fn below(bar: Option<ProgressBar>) {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+#[derive(Clone, Copy)]
+struct Stderr;
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        *self
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match bar {
+            Some(bar) => bar.suspend(|| io::stderr().write(bytes)),
+            None => io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
