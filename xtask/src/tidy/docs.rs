@@ -8,11 +8,13 @@ use crate::repo::{File, Repo};
 const CONFIGURATION: &str = "docs/configuration.md";
 /// Where variables are described: those of the service, and those of its tests.
 const DESCRIBED_IN: [&str; 2] = [CONFIGURATION, "CONTRIBUTING.md"];
+const MAP: &str = "ARCHITECTURE.md";
 const DECISIONS: &str = "docs/adr/";
 
 pub(super) fn check(repo: &Repo) -> Vec<Finding> {
     let mut found = decisions(repo);
     found.extend(variables(repo));
+    found.extend(code_map(repo));
     found.extend(repo.ending(".md").flat_map(|file| links(repo, file)));
     found
 }
@@ -67,6 +69,31 @@ fn variables(repo: &Repo) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// The code map names every module of every library, under the heading of its crate.
+fn code_map(repo: &Repo) -> Vec<Finding> {
+    let map = repo.file(MAP).map_or("", |file| file.text.as_str());
+    let modules: BTreeSet<(&str, &str)> = repo
+        .ending(".rs")
+        .filter_map(|file| {
+            let (name, inside) = file.path.strip_prefix("crates/")?.split_once("/src/")?;
+            let module = inside.split(['/', '.']).next()?;
+            let library = repo.file(&format!("crates/{name}/src/lib.rs")).is_some();
+            let shown = !matches!(module, "lib" | "main" | "bin") && !module.ends_with("tests");
+            (library && shown).then_some((name, module))
+        })
+        .collect();
+    let missing = modules.into_iter().filter(|(name, module)| {
+        let (_, section) = map.split_once(&format!("### `{name}`\n")).unwrap_or_default();
+        let section = section.split("\n#").next().unwrap_or_default();
+        !section.contains(&format!("`{module}`"))
+    });
+    missing
+        .map(|(name, module)| {
+            Finding::about(MAP, format!("does not say what {name}'s `{module}` is"))
+        })
+        .collect()
 }
 
 fn variables_in(text: &str) -> Vec<&str> {
@@ -158,6 +185,29 @@ mod tests {
                     name("TWO")
                 ),
                 format!("docs/configuration.md:1: no code knows {}", name("OLD")),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_map_names_every_module() {
+        let map = "### `a`\n| `plan` | `gone` |\n### `b`\n| `run` |\n## End\n`stray`\n";
+        let files = [
+            (MAP, map),
+            ("crates/a/src/lib.rs", ""),
+            ("crates/a/src/plan.rs", ""),
+            ("crates/a/src/plan_tests.rs", ""),
+            ("crates/a/src/run/deep.rs", ""),
+            ("crates/b/src/lib.rs", ""),
+            ("crates/b/src/stray.rs", ""),
+            ("crates/c/src/main.rs", ""),
+            ("crates/c/src/helper.rs", ""),
+        ];
+        assert_eq!(
+            found(code_map, &files),
+            [
+                "ARCHITECTURE.md: does not say what a's `run` is",
+                "ARCHITECTURE.md: does not say what b's `stray` is",
             ]
         );
     }
