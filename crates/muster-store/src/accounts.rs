@@ -58,7 +58,11 @@ impl TenantDb {
     ///
     /// [`StoreError::Taken`] names each of `accounts`, by its place, whose address somebody has already.
     pub async fn add_people(
-        &self, accounts: &[NewAccount], by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        accounts: &[NewAccount],
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<Vec<PersonId>, StoreError> {
         let mut write = self.write(now).await?;
         let added = insert(&mut write, accounts, by, ids).await?;
@@ -73,15 +77,23 @@ impl TenantDb {
     /// [`StoreError::NotFound`]; [`StoreError::LastOwner`]; [`StoreError::Conflict`] for a protected account and for
     /// somebody who was deactivated by hand already.
     pub async fn deactivate_by_hand(
-        &self, key: &PersonKey, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        key: &PersonKey,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<PersonId, StoreError> {
         let mut write = self.write(now).await?;
         let person = load(&mut write, key).await?;
         let label = person.profile.email.shown();
         if person.break_glass {
-            return Err(StoreError::Conflict(format!("{label} is a protected account: take the protection off first")));
+            return Err(StoreError::Conflict(format!(
+                "{label} is a protected account: take the protection off first"
+            )));
         }
-        if person.profile.status == Status::Deactivated && person.profile.reason == StatusReason::ByHand {
+        if person.profile.status == Status::Deactivated
+            && person.profile.reason == StatusReason::ByHand
+        {
             return Err(StoreError::Conflict(format!("{label} is deactivated by hand already")));
         }
         if person.role == Role::Owner
@@ -91,7 +103,11 @@ impl TenantDb {
             return Err(StoreError::LastOwner);
         }
         let deactivated_at = person.deactivated_at.unwrap_or(now);
-        let next = Access { status: Status::Deactivated, reason: StatusReason::ByHand, deactivated_at: Some(deactivated_at) };
+        let next = Access {
+            status: Status::Deactivated,
+            reason: StatusReason::ByHand,
+            deactivated_at: Some(deactivated_at),
+        };
         set_access(&mut write, &person, next, "deactivate", by, ids).await?;
         write.commit().await?;
         Ok(person.id)
@@ -106,7 +122,12 @@ impl TenantDb {
     ///
     /// [`StoreError::NotFound`]; [`StoreError::Conflict`] with the reason when it cannot be given back like this.
     pub async fn reactivate_by_hand(
-        &self, key: &PersonKey, unlink: bool, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        key: &PersonKey,
+        unlink: bool,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<PersonId, StoreError> {
         let mut write = self.write(now).await?;
         let person = load(&mut write, key).await?;
@@ -135,7 +156,13 @@ impl TenantDb {
     ///
     /// [`StoreError::NotFound`] when there is no such account.
     pub async fn set_pairing(
-        &self, user: &OktaUserId, person: &PersonKey, same: bool, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        user: &OktaUserId,
+        person: &PersonKey,
+        same: bool,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut write = self.write(now).await?;
         let person = load(&mut write, person).await?;
@@ -156,9 +183,83 @@ impl TenantDb {
                 &[self.id().into(), user.into()],
             )
             .await?;
-        let after = json_object([("okta_user_id", Some(user.as_str())), ("same", Some(if same { "true" } else { "false" }))]);
-        write.record_by(ids.next(now), by, Subject::Person(person.id), "pairing", None, Some(after));
+        let after = json_object([
+            ("okta_user_id", Some(user.as_str())),
+            ("same", Some(if same { "true" } else { "false" })),
+        ]);
+        write.record_by(
+            ids.next(now),
+            by,
+            Subject::Person(person.id),
+            "pairing",
+            None,
+            Some(after),
+        );
         write.commit().await
+    }
+
+    /// Says that somebody who came back after a long absence may sign in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when nobody waits for that.
+    pub async fn confirm_return(
+        &self,
+        key: &PersonKey,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE people SET confirm_needed = FALSE, version = version + 1
+                   WHERE tenant_id = $1 AND id = $2 AND confirm_needed AND $3 IS NOT NULL";
+        if self.flip(key, sql, ("confirm_needed", false), "confirm", by, ids, now).await? {
+            return Ok(());
+        }
+        Err(StoreError::Conflict("this person does not wait for a confirmation".into()))
+    }
+
+    /// Makes an account a protected one (or not any more): the sync never takes its access away.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`].
+    pub async fn set_protected(
+        &self,
+        key: &PersonKey,
+        protected: bool,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE people SET break_glass = $3, version = version + 1, planned_hash = NULL
+                   WHERE tenant_id = $1 AND id = $2 AND break_glass <> $3";
+        self.flip(key, sql, ("break_glass", protected), "protect", by, ids, now).await
+    }
+
+    /// Turns a switch of a person; says whether it was turned by this.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "who, which switch, and the four that every change by hand has"
+    )]
+    async fn flip(
+        &self,
+        key: &PersonKey,
+        sql: &'static str,
+        (name, on): (&str, bool),
+        kind: &'static str,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.write(now).await?;
+        let person = load(&mut write, key).await?;
+        if write.tx().execute(sql, &[self.id().into(), person.id.into(), on.into()]).await? == 0 {
+            return Ok(false);
+        }
+        let state = |on: bool| Some(json_object([(name, Some(if on { "true" } else { "false" }))]));
+        write.record_by(ids.next(now), by, Subject::Person(person.id), kind, state(!on), state(on));
+        write.commit().await?;
+        Ok(true)
     }
 
     /// Sets a person's manager by hand, or takes that setting back.
@@ -167,7 +268,12 @@ impl TenantDb {
     ///
     /// [`StoreError::NotFound`] when either is missing; [`StoreError::Conflict`] for somebody as their own manager.
     pub async fn set_manager_by_hand(
-        &self, key: &PersonKey, manager: Option<PersonId>, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        key: &PersonKey,
+        manager: Option<PersonId>,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         #[derive(sqlx::FromRow)]
         struct HandRow {
@@ -184,7 +290,10 @@ impl TenantDb {
         let args = [self.id().into(), person.id.into()];
         let row: Option<HandRow> = write
             .tx()
-            .fetch_optional("SELECT manager_hand_id FROM people WHERE tenant_id = $1 AND id = $2", &args)
+            .fetch_optional(
+                "SELECT manager_hand_id FROM people WHERE tenant_id = $1 AND id = $2",
+                &args,
+            )
             .await?;
         let before = row.and_then(|row| row.manager_hand_id).map(PersonId::new);
         if before == manager {
@@ -200,7 +309,14 @@ impl TenantDb {
         let json = |id: Option<PersonId>| {
             Some(json_object([("manager_by_hand", id.map(|id| id.to_string()).as_deref())]))
         };
-        write.record_by(ids.next(now), by, Subject::Person(person.id), "manager", json(before), json(manager));
+        write.record_by(
+            ids.next(now),
+            by,
+            Subject::Person(person.id),
+            "manager",
+            json(before),
+            json(manager),
+        );
         write.commit().await
     }
 }
@@ -233,9 +349,11 @@ fn may_return(person: &Person, unlink: bool) -> Result<(), StoreError> {
         ));
     }
     match &profile.okta_status {
-        Some(status @ (OktaStatus::Suspended | OktaStatus::Deprovisioned | OktaStatus::Staged)) => refuse(format!(
-            "{label} is {status} in Okta by now, so the next run would take the access away again: change that in Okta first"
-        )),
+        Some(status @ (OktaStatus::Suspended | OktaStatus::Deprovisioned | OktaStatus::Staged)) => {
+            refuse(format!(
+                "{label} is {status} in Okta by now, so the next run would take the access away again: change that in Okta first"
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -247,7 +365,12 @@ struct Access {
 }
 
 async fn set_access(
-    write: &mut Write, person: &Person, next: Access, kind: &'static str, by: By<'_>, ids: &mut IdSource,
+    write: &mut Write,
+    person: &Person,
+    next: Access,
+    kind: &'static str,
+    by: By<'_>,
+    ids: &mut IdSource,
 ) -> Result<(), StoreError> {
     let (tenant, now) = (write.tenant(), write.now());
     write
@@ -267,7 +390,8 @@ async fn set_access(
         )
         .await?;
     let json = |status: Status, reason: StatusReason, okta: Option<&str>| {
-        let mut fields = vec![("status", Some(status.as_str())), ("status_reason", Some(reason.as_str()))];
+        let mut fields =
+            vec![("status", Some(status.as_str())), ("status_reason", Some(reason.as_str()))];
         // Only unlinking changes it: a managed person becomes an unmanaged one.
         if person.is_managed() && next.reason == StatusReason::Unmanaged {
             fields.push(("okta_user_id", okta));
@@ -283,18 +407,20 @@ async fn set_access(
 
 /// Adds accounts inside a change, all of them or none.
 pub(crate) async fn insert(
-    write: &mut Write, accounts: &[NewAccount], by: By<'_>, ids: &mut IdSource,
+    write: &mut Write,
+    accounts: &[NewAccount],
+    by: By<'_>,
+    ids: &mut IdSource,
 ) -> Result<Vec<PersonId>, StoreError> {
     refuse_taken(write, accounts).await?;
     let now = write.now();
     let teams: Vec<&Name> = accounts.iter().filter_map(|account| account.team.as_ref()).collect();
     let teams = teams::names_to_ids(write, &teams, by, ids).await?;
-    let places: Vec<&Name> = accounts.iter().filter_map(|account| account.location.as_ref()).collect();
+    let places: Vec<&Name> =
+        accounts.iter().filter_map(|account| account.location.as_ref()).collect();
     let places = teams::locations_to_ids(write, &places, by, ids).await?;
-    let profiles: Vec<(PersonId, &NewAccount, Profile)> = accounts
-        .iter()
-        .map(|account| (ids.next(now), account, profile(account)))
-        .collect();
+    let profiles: Vec<(PersonId, &NewAccount, Profile)> =
+        accounts.iter().map(|account| (ids.next(now), account, profile(account))).collect();
     let rows: Vec<PersonWrite<'_>> = profiles
         .iter()
         .map(|(id, account, profile)| PersonWrite {
@@ -325,7 +451,14 @@ pub(crate) async fn insert(
             ("last_name", Some(account.last_name.as_str())),
             ("role", Some(account.role.as_str())),
         ];
-        write.record_by(ids.next(now), by, Subject::Person(*id), "create", None, Some(json_object(fields)));
+        write.record_by(
+            ids.next(now),
+            by,
+            Subject::Person(*id),
+            "create",
+            None,
+            Some(json_object(fields)),
+        );
     }
     Ok(profiles.into_iter().map(|(id, _, _)| id).collect())
 }

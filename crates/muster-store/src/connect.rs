@@ -4,10 +4,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::db::Engine;
@@ -70,7 +70,8 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Engine, StoreError> {
                 .map_err(unreachable)?
                 .application_name("muster")
                 .statement_cache_capacity(STATEMENTS)
-                .options([("lock_timeout", BUSY.as_millis().to_string())]);
+                .options([("lock_timeout", BUSY.as_millis().to_string())])
+                .disable_statement_logging();
             let pool = PgPoolOptions::new()
                 .max_connections(PG_CONNECTIONS)
                 .acquire_timeout(BUSY)
@@ -88,6 +89,8 @@ fn sqlite() -> SqliteConnectOptions {
         .busy_timeout(BUSY)
         .statement_cache_capacity(STATEMENTS)
         .pragma("temp_store", "memory")
+        // Errors say which statement failed; a log of statements would only slow down large runs.
+        .disable_statement_logging()
 }
 
 /// Connections that stay: a database in memory is its connection, and a file loses nothing by it.
@@ -107,7 +110,9 @@ fn make_file(path: &Path) -> Result<(), StoreError> {
         let path = path.display().to_string();
         move |cause| StoreError::Folder { path, cause }
     };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+    if let Some(folder) =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+    {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -133,7 +138,8 @@ async fn preflight(url: &DatabaseUrl, path: &Path) -> Result<(), StoreError> {
         |cause| StoreError::Unreachable { database: url.to_string(), cause: Box::new(cause) };
     let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
     let mut connection: SqliteConnection = options.connect().await.map_err(unreachable)?;
-    let id: Result<i32, _> = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await;
+    let id: Result<i32, _> =
+        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await;
     let tables: Result<i64, _> =
         sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master").fetch_one(&mut connection).await;
     connection.close().await.map_err(unreachable)?;
@@ -142,8 +148,14 @@ async fn preflight(url: &DatabaseUrl, path: &Path) -> Result<(), StoreError> {
         (Ok(_), Ok(_)) => Err(StoreError::NotOurs { database: url.to_string() }),
         (Err(cause), _) | (_, Err(cause)) => {
             // 26: the file is not a SQLite database at all.
-            let foreign = cause.as_database_error().is_some_and(|error| error.code().as_deref() == Some("26"));
-            Err(if foreign { StoreError::NotOurs { database: url.to_string() } } else { unreachable(cause) })
+            let foreign = cause
+                .as_database_error()
+                .is_some_and(|error| error.code().as_deref() == Some("26"));
+            Err(if foreign {
+                StoreError::NotOurs { database: url.to_string() }
+            } else {
+                unreachable(cause)
+            })
         }
     }
 }

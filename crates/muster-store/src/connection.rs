@@ -66,13 +66,15 @@ impl From<ConnectionRow> for OktaConnection {
     }
 }
 
-const SELECT: &str = "SELECT api_url, client_id, app_id, org_id, attention, attention_at FROM okta_connections
+const SELECT: &str =
+    "SELECT api_url, client_id, app_id, org_id, attention, attention_at FROM okta_connections
                       WHERE tenant_id = $1";
 
 impl TenantDb {
     /// The connection as it is set; all empty before anybody set it.
     pub async fn connection(&self) -> Result<OktaConnection, StoreError> {
-        let row: Option<ConnectionRow> = self.db().fetch_optional(SELECT, &[self.id().into()]).await?;
+        let row: Option<ConnectionRow> =
+            self.db().fetch_optional(SELECT, &[self.id().into()]).await?;
         Ok(row.map(OktaConnection::from).unwrap_or_default())
     }
 
@@ -84,7 +86,11 @@ impl TenantDb {
     /// [`StoreError::Conflict`] when another host is named without giving again each secret that is stored: a secret is
     /// never sent to a host it was not entered for. Also when a secret is given before any address is.
     pub async fn set_connection(
-        &self, update: ConnectionUpdate, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        update: ConnectionUpdate,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<OktaConnection, StoreError> {
         let mut write = self.write(now).await?;
         let present = load(&mut write).await?;
@@ -94,7 +100,9 @@ impl TenantDb {
             (SecretField::ApiToken, "--api-token", update.api_token.as_ref()),
         ];
         if api_url.is_none() && given.iter().any(|(_, _, secret)| secret.is_some()) {
-            return Err(StoreError::Conflict("give --api-url first: a secret is bound to the host of Okta".into()));
+            return Err(StoreError::Conflict(
+                "give --api-url first: a secret is bound to the host of Okta".into(),
+            ));
         }
         if let (Some(old), Some(new)) = (&present.api_url, &api_url)
             && old != new
@@ -119,14 +127,28 @@ impl TenantDb {
         if !changed.is_empty() {
             let before = json_object(changed.iter().map(|(name, old, _)| (*name, old.as_deref())));
             let after = json_object(changed.iter().map(|(name, _, new)| (*name, new.as_deref())));
-            write.record_by(ids.next(now), by, Subject::Settings, "settings", Some(before), Some(after));
+            write.record_by(
+                ids.next(now),
+                by,
+                Subject::Settings,
+                "settings",
+                Some(before),
+                Some(after),
+            );
         }
         let host = api_url.as_deref().map(host_of).unwrap_or_default();
         for (field, _, secret) in given {
             if let Some(secret) = secret {
                 secrets::put(&mut write, self.db(), field, host, secret, by.actor).await?;
                 let after = json_object([("field", Some(field.as_str())), ("host", Some(host))]);
-                write.record_by(ids.next(now), by, Subject::Credential, "credential", None, Some(after));
+                write.record_by(
+                    ids.next(now),
+                    by,
+                    Subject::Credential,
+                    "credential",
+                    None,
+                    Some(after),
+                );
             }
         }
         write.commit().await?;
@@ -135,7 +157,12 @@ impl TenantDb {
 
     /// Stores a secret that is ours and is sent to nobody: what Okta must show with an event hook.
     pub async fn set_own_secret(
-        &self, field: SecretField, secret: &SecretString, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        field: SecretField,
+        secret: &SecretString,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut write = self.write(now).await?;
         secrets::put(&mut write, self.db(), field, "", secret, by.actor).await?;
@@ -146,7 +173,10 @@ impl TenantDb {
 }
 
 async fn refuse_to_carry_secrets(
-    write: &mut Write, old: &str, new: &str, given: &[(SecretField, &str, Option<&SecretString>)],
+    write: &mut Write,
+    old: &str,
+    new: &str,
+    given: &[(SecretField, &str, Option<&SecretString>)],
 ) -> Result<(), StoreError> {
     #[derive(sqlx::FromRow)]
     struct FieldRow {
@@ -189,7 +219,8 @@ pub async fn set_attention(write: &mut Write, code: Option<&str>) -> Result<(), 
         return Ok(());
     }
     let attention_at = code.map(|_| write.now());
-    store(write, &OktaConnection { attention: code.map(str::to_owned), attention_at, ..present }).await
+    store(write, &OktaConnection { attention: code.map(str::to_owned), attention_at, ..present })
+        .await
 }
 
 /// Notes the stable id of the Okta organisation.

@@ -23,7 +23,8 @@ use crate::url::DatabaseUrl;
 /// A row that both engines can give: what `#[derive(sqlx::FromRow)]` makes of a struct of `Uuid`, `i64`, `bool`, `String`,
 /// `Vec<u8>` and options of these.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
-impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{}
 
 /// The database of this installation. Cloning it is cheap.
 ///
@@ -60,7 +61,10 @@ impl Db {
     /// [`StoreError::Unreachable`], [`StoreError::NotOurs`], [`StoreError::TooNew`], [`StoreError::WrongMasterKey`],
     /// [`StoreError::Locked`]; nothing was changed then.
     pub async fn open(
-        url: &DatabaseUrl, keys: MasterKeys, seed: [u8; 32], now: Timestamp,
+        url: &DatabaseUrl,
+        keys: MasterKeys,
+        seed: [u8; 32],
+        now: Timestamp,
     ) -> Result<Self, StoreError> {
         let engine = connect::open(url).await?;
         let random = Mutex::new(ChaCha20Rng::from_seed(seed));
@@ -87,6 +91,21 @@ impl Db {
         self.fetch_all::<One>("SELECT 1 AS one", &[]).await.map(drop)
     }
 
+    /// What the database server's clock says. `None` for SQLite, which has no clock of its own.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        #[derive(FromRow)]
+        struct TimeRow {
+            micros: i64,
+        }
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let sql =
+            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros";
+        let row: Option<TimeRow> = self.fetch_optional(sql, &[]).await?;
+        Ok(row.and_then(|row| crate::time::from_micros(row.micros)))
+    }
+
     /// Ends all connections, after what they are doing now.
     pub async fn close(&self) {
         match &self.0.engine {
@@ -100,7 +119,9 @@ impl Db {
 
     /// All rows that a query gives.
     pub async fn fetch_all<R: Row>(
-        &self, sql: impl Into<Sql>, args: &[Arg<'_>],
+        &self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
     ) -> Result<Vec<R>, StoreError> {
         let sql = sql.into();
         match &self.0.engine {
@@ -118,7 +139,9 @@ impl Db {
 
     /// The first row that a query gives, if it gives one.
     pub async fn fetch_optional<R: Row>(
-        &self, sql: impl Into<Sql>, args: &[Arg<'_>],
+        &self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
     ) -> Result<Option<R>, StoreError> {
         let sql = sql.into();
         match &self.0.engine {
@@ -208,7 +231,9 @@ pub(crate) enum Transactions {
 impl Tx {
     /// All rows that a query gives.
     pub async fn fetch_all<R: Row>(
-        &mut self, sql: impl Into<Sql>, args: &[Arg<'_>],
+        &mut self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
     ) -> Result<Vec<R>, StoreError> {
         let sql = sql.into();
         match &mut self.0 {
@@ -220,31 +245,42 @@ impl Tx {
             Transactions::Postgres(tx) => {
                 let args = pg_args(args).map_err(|cause| StoreError::sql(sql.postgres, cause))?;
                 let rows = sqlx::query_as_with::<Postgres, R, _>(sql.postgres, args);
-                rows.fetch_all(&mut **tx).await.map_err(|cause| StoreError::sql(sql.postgres, cause))
+                rows.fetch_all(&mut **tx)
+                    .await
+                    .map_err(|cause| StoreError::sql(sql.postgres, cause))
             }
         }
     }
 
     /// The first row that a query gives, if it gives one.
     pub async fn fetch_optional<R: Row>(
-        &mut self, sql: impl Into<Sql>, args: &[Arg<'_>],
+        &mut self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
     ) -> Result<Option<R>, StoreError> {
         Ok(self.fetch_all(sql, args).await?.into_iter().next())
     }
 
     /// Runs one statement; says how many rows it touched.
-    pub async fn execute(&mut self, sql: impl Into<Sql>, args: &[Arg<'_>]) -> Result<u64, StoreError> {
+    pub async fn execute(
+        &mut self,
+        sql: impl Into<Sql>,
+        args: &[Arg<'_>],
+    ) -> Result<u64, StoreError> {
         let sql = sql.into();
         match &mut self.0 {
             Transactions::Sqlite(tx) => {
                 let args = sqlite_args(args).map_err(|cause| StoreError::sql(sql.sqlite, cause))?;
                 let done = sqlx::query_with::<Sqlite, _>(sql.sqlite, args).execute(&mut **tx).await;
-                done.map(|done| done.rows_affected()).map_err(|cause| StoreError::sql(sql.sqlite, cause))
+                done.map(|done| done.rows_affected())
+                    .map_err(|cause| StoreError::sql(sql.sqlite, cause))
             }
             Transactions::Postgres(tx) => {
                 let args = pg_args(args).map_err(|cause| StoreError::sql(sql.postgres, cause))?;
-                let done = sqlx::query_with::<Postgres, _>(sql.postgres, args).execute(&mut **tx).await;
-                done.map(|done| done.rows_affected()).map_err(|cause| StoreError::sql(sql.postgres, cause))
+                let done =
+                    sqlx::query_with::<Postgres, _>(sql.postgres, args).execute(&mut **tx).await;
+                done.map(|done| done.rows_affected())
+                    .map_err(|cause| StoreError::sql(sql.postgres, cause))
             }
         }
     }
@@ -318,7 +354,11 @@ arg_from_id!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId);
 /// PostgreSQL cannot keep the character NUL in a text. It is dropped on both engines, so that one person's odd value never
 /// fails the whole batch and both store the same.
 pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
-    if text.as_bytes().contains(&0) { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
+    if text.as_bytes().contains(&0) {
+        Cow::Owned(text.replace('\0', ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 pub(crate) fn sqlite_args(args: &[Arg<'_>]) -> Result<SqliteArguments, sqlx::Error> {

@@ -8,14 +8,24 @@ use muster_core::id::TenantId;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address of the database cannot be used.
-    #[error("{text:?} is not the address of a database: use sqlite://PATH or postgres://USER@HOST/NAME")]
+    #[error(
+        "{text:?} is not the address of a database: use sqlite://PATH or postgres://USER@HOST/NAME"
+    )]
     BadUrl { text: String },
     /// The database could not be opened or reached.
     #[error("cannot open the database {database}")]
-    Unreachable { database: String, #[source] cause: Box<sqlx::Error> },
+    Unreachable {
+        database: String,
+        #[source]
+        cause: Box<sqlx::Error>,
+    },
     /// The folder or the file of the database could not be made.
     #[error("cannot make {path}")]
-    Folder { path: String, #[source] cause: std::io::Error },
+    Folder {
+        path: String,
+        #[source]
+        cause: std::io::Error,
+    },
     /// Something else lives there.
     #[error(
         "{database} holds data that is not of Muster: give MUSTER_DATABASE_URL an empty database of its own"
@@ -29,7 +39,12 @@ pub enum StoreError {
     TooNew { database: i64, binary: i64 },
     /// A step of bringing the database to this version failed.
     #[error("cannot bring the database to version {version} ({name})")]
-    Migration { version: i64, name: &'static str, #[source] cause: Box<sqlx::Error> },
+    Migration {
+        version: i64,
+        name: &'static str,
+        #[source]
+        cause: Box<sqlx::Error>,
+    },
     /// The master key file is not the one of this database.
     #[error(
         "the master key file does not fit this database: its secrets were stored under key {wanted}; \
@@ -41,10 +56,18 @@ pub enum StoreError {
     BadMasterKey(&'static str),
     /// Another process held the database for too long.
     #[error("{doing}: another process is keeping the database busy")]
-    Locked { doing: String, #[source] cause: Box<sqlx::Error> },
+    Locked {
+        doing: String,
+        #[source]
+        cause: Box<sqlx::Error>,
+    },
     /// A statement failed.
     #[error("{doing}: the database refused")]
-    Sql { doing: String, #[source] cause: Box<sqlx::Error> },
+    Sql {
+        doing: String,
+        #[source]
+        cause: Box<sqlx::Error>,
+    },
     /// A stored row cannot be read as what it should be.
     #[error("row {id} of table {table} holds something unreadable in column {column}")]
     BadRow { table: &'static str, column: &'static str, id: String },
@@ -61,7 +84,9 @@ pub enum StoreError {
     #[error("{}", taken_text(.0))]
     Taken(Vec<Taken>),
     /// The change would leave the tenant without any active owner.
-    #[error("this would leave the tenant without an active owner: make somebody else an owner first")]
+    #[error(
+        "this would leave the tenant without an active owner: make somebody else an owner first"
+    )]
     LastOwner,
     /// Another process took over the lane.
     #[error("another process took over this work")]
@@ -129,7 +154,10 @@ fn is_busy(cause: &sqlx::Error) -> bool {
     match cause {
         sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code == "55P03" || code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6) && code < 0x1_0000)
+            code == "55P03"
+                || code
+                    .parse::<u32>()
+                    .is_ok_and(|code| matches!(code & 0xff, 5 | 6) && code < 0x1_0000)
         }),
         _ => false,
     }

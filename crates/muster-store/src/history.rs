@@ -205,7 +205,11 @@ struct EntryRow {
 impl TryFrom<EntryRow> for Entry {
     type Error = StoreError;
     fn try_from(row: EntryRow) -> Result<Self, StoreError> {
-        let bad = |column| StoreError::BadRow { table: "history", column, id: ChangeId::new(row.id).to_string() };
+        let bad = |column| StoreError::BadRow {
+            table: "history",
+            column,
+            id: ChangeId::new(row.id).to_string(),
+        };
         let json = |column, text: Option<String>| {
             text.map(|text| RawValue::from_string(text).map_err(|_| bad(column))).transpose()
         };
@@ -250,32 +254,45 @@ impl TenantDb {
 
     /// What happened to one person, newest first, paged like [`TenantDb::history`].
     pub async fn timeline(
-        &self, person: PersonId, before: Option<i64>, limit: i64,
+        &self,
+        person: PersonId,
+        before: Option<i64>,
+        limit: i64,
     ) -> Result<Vec<Entry>, StoreError> {
         self.history_of(Subject::Person(person), before, limit).await
     }
 
     /// What happened to one subject, newest first, paged like [`TenantDb::history`].
     pub async fn history_of(
-        &self, subject: Subject, before: Option<i64>, limit: i64,
+        &self,
+        subject: Subject,
+        before: Option<i64>,
+        limit: i64,
     ) -> Result<Vec<Entry>, StoreError> {
         let before = before.unwrap_or(i64::MAX);
         if let Some(id) = subject.uuid() {
             let args = [self.id().into(), id.into(), before.into(), limit.into()];
-            let sql = select_entries!("AND subject_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
+            let sql =
+                select_entries!("AND subject_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
             return self.entries(sql, &args).await;
         }
         let args = [self.id().into(), subject.as_str().into(), before.into(), limit.into()];
-        let sql = select_entries!("AND subject_id IS NULL AND subject = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4");
+        let sql = select_entries!(
+            "AND subject_id IS NULL AND subject = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4"
+        );
         self.entries(sql, &args).await
     }
 
     /// What one run changed, in order: `limit` entries after the number `after`.
     pub async fn history_of_run(
-        &self, run: RunId, after: i64, limit: i64,
+        &self,
+        run: RunId,
+        after: i64,
+        limit: i64,
     ) -> Result<Vec<Entry>, StoreError> {
         let args = [self.id().into(), run.into(), after.into(), limit.into()];
-        self.entries(select_entries!("AND run_id = $2 AND seq > $3 ORDER BY seq LIMIT $4"), &args).await
+        self.entries(select_entries!("AND run_id = $2 AND seq > $3 ORDER BY seq LIMIT $4"), &args)
+            .await
     }
 
     async fn entries(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Entry>, StoreError> {
@@ -298,7 +315,12 @@ pub struct By<'a> {
 impl Write {
     /// Records a change made now by `by`. `before` and `after` are JSON objects, as [`json_object`] makes them.
     pub fn record_by(
-        &mut self, id: ChangeId, by: By<'_>, subject: Subject, kind: &'static str, before: Option<String>,
+        &mut self,
+        id: ChangeId,
+        by: By<'_>,
+        subject: Subject,
+        kind: &'static str,
+        before: Option<String>,
         after: Option<String>,
     ) {
         self.record(NewChange {

@@ -135,9 +135,14 @@ async fn first(tx: &mut Tx, dialect: Dialect) -> Result<(), StoreError> {
         tx.run_script(format!("PRAGMA application_id = {APPLICATION_ID}")).await.map_err(failed)?;
     }
     let row = [Arg::from(1_i64), 0_i64.into(), 0_i64.into(), 0_i64.into()];
-    tx.insert_many("INSERT INTO muster_schema (only_row, version, oldest, changed_at) VALUES", 4, &row, "")
-        .await
-        .map(drop)
+    tx.insert_many(
+        "INSERT INTO muster_schema (only_row, version, oldest, changed_at) VALUES",
+        4,
+        &row,
+        "",
+    )
+    .await
+    .map(drop)
 }
 
 #[cfg(test)]

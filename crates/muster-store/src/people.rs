@@ -137,14 +137,23 @@ impl PersonKey {
             return Ok(Self::Id(id));
         }
         OktaUserId::parse(text).map(Self::Okta).map_err(|_| {
-            StoreError::NotFound(format!("{text:?} is neither an e-mail address nor an id of a person"))
+            StoreError::NotFound(format!(
+                "{text:?} is neither an e-mail address nor an id of a person"
+            ))
         })
     }
 }
 
 macro_rules! select_person {
     ($rest:literal) => {
-        concat!("SELECT ", person_columns!(), " FROM people p ", person_joins!(), " WHERE p.tenant_id = $1 ", $rest)
+        concat!(
+            "SELECT ",
+            person_columns!(),
+            " FROM people p ",
+            person_joins!(),
+            " WHERE p.tenant_id = $1 ",
+            $rest
+        )
     };
 }
 
@@ -160,7 +169,8 @@ impl TenantDb {
             PersonKey::Email(key) => (BY_EMAIL, key.as_str().into()),
             PersonKey::Okta(id) => (BY_OKTA, id.into()),
         };
-        let row: Option<PersonRow> = self.db().fetch_optional(sql, &[self.id().into(), value]).await?;
+        let row: Option<PersonRow> =
+            self.db().fetch_optional(sql, &[self.id().into(), value]).await?;
         row.map(Person::try_from).transpose()
     }
 
@@ -217,7 +227,10 @@ pub async fn load(write: &mut Write, key: &PersonKey) -> Result<Option<Person>, 
 }
 
 /// Whether the tenant has an active owner other than `person`.
-pub async fn has_other_active_owner(write: &mut Write, person: PersonId) -> Result<bool, StoreError> {
+pub async fn has_other_active_owner(
+    write: &mut Write,
+    person: PersonId,
+) -> Result<bool, StoreError> {
     #[derive(sqlx::FromRow)]
     struct IdRow {
         #[expect(dead_code, reason = "only its arrival matters")]

@@ -1,7 +1,7 @@
 //! A person as people and scripts see them: with the effective manager, as JSON.
 
 use muster_core::id::{OktaUserId, PersonId};
-use muster_core::manager::{self, ManagerRef, ManagerSource};
+use muster_core::manager::{self, ManagerRef};
 use muster_core::person::{Person, Role, Status, StatusReason};
 use muster_core::rules::ManagerMode;
 use uuid::Uuid;
@@ -100,11 +100,7 @@ impl ViewRow {
                 .find(|(other, _, _)| *other == Some(id.uuid()))
                 .and_then(|(_, email, _)| email.clone())
                 .unwrap_or_default(),
-            source: match source {
-                ManagerSource::Okta => "okta",
-                ManagerSource::Team => "team",
-                ManagerSource::Hand => "hand",
-            },
+            source: source.as_str(),
         });
         Ok(PersonView { manager, confirm_needed: self.confirm_needed, ..view_of(person) })
     }
@@ -163,21 +159,28 @@ macro_rules! select_view {
 impl TenantDb {
     /// One person with their effective manager under `mode`.
     pub async fn person_view(
-        &self, mode: ManagerMode, key: &PersonKey,
+        &self,
+        mode: ManagerMode,
+        key: &PersonKey,
     ) -> Result<Option<PersonView>, StoreError> {
         let (sql, value) = match key {
             PersonKey::Id(id) => (select_view!("AND p.id = $2"), (*id).into()),
             PersonKey::Email(key) => (select_view!("AND p.email_key = $2"), key.as_str().into()),
             PersonKey::Okta(id) => (select_view!("AND p.okta_user_id = $2"), id.into()),
         };
-        let row: Option<ViewRow> = self.db().fetch_optional(sql, &[self.id().into(), value]).await?;
+        let row: Option<ViewRow> =
+            self.db().fetch_optional(sql, &[self.id().into(), value]).await?;
         row.map(|row| row.into_view(mode)).transpose()
     }
 
     /// People by e-mail address, `limit` of them after the address `after` (an empty text at first), of one status or of
     /// all. The next page begins after the last address, in lower case.
     pub async fn people_page(
-        &self, mode: ManagerMode, status: Option<Status>, after: &str, limit: i64,
+        &self,
+        mode: ManagerMode,
+        status: Option<Status>,
+        after: &str,
+        limit: i64,
     ) -> Result<Vec<PersonView>, StoreError> {
         let args = [
             self.id().into(),
@@ -185,7 +188,9 @@ impl TenantDb {
             limit.into(),
             status.map(Status::as_str).into(),
         ];
-        let sql = select_view!("AND p.email_key > $2 AND ($4 IS NULL OR p.status = $4) ORDER BY p.email_key LIMIT $3");
+        let sql = select_view!(
+            "AND p.email_key > $2 AND ($4 IS NULL OR p.status = $4) ORDER BY p.email_key LIMIT $3"
+        );
         let rows: Vec<ViewRow> = self.db().fetch_all(sql, &args).await?;
         rows.into_iter().map(|row| row.into_view(mode)).collect()
     }

@@ -59,14 +59,21 @@ impl TenantDb {
     pub async fn rules_at(&self, revision: i64) -> Result<Option<StoredRules>, StoreError> {
         let row: Option<RulesRow> = self
             .db()
-            .fetch_optional(select_rules!("AND revision = $2"), &[self.id().into(), revision.into()])
+            .fetch_optional(
+                select_rules!("AND revision = $2"),
+                &[self.id().into(), revision.into()],
+            )
             .await?;
         row.map(StoredRules::try_from).transpose()
     }
 
     /// Replaces the rules by a text that was parsed before; gives the new revision. The same text again changes nothing.
     pub async fn replace_rules(
-        &self, body: &str, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        body: &str,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<i64, StoreError> {
         let mut write = self.write(now).await?;
         let present = load(&mut write).await?;
@@ -90,7 +97,11 @@ pub async fn load(write: &mut Write) -> Result<StoredRules, StoreError> {
 }
 
 pub(crate) async fn store(
-    write: &mut Write, revision: i64, body: &str, by: By<'_>, ids: &mut IdSource,
+    write: &mut Write,
+    revision: i64,
+    body: &str,
+    by: By<'_>,
+    ids: &mut IdSource,
 ) -> Result<(), StoreError> {
     let (tenant, now) = (write.tenant(), write.now());
     write

@@ -34,7 +34,8 @@ pub enum SecretField {
 
 impl SecretField {
     /// All fields.
-    pub const ALL: [Self; 4] = [Self::ClientSecret, Self::ApiToken, Self::HookSecret, Self::HookSecretBefore];
+    pub const ALL: [Self; 4] =
+        [Self::ClientSecret, Self::ApiToken, Self::HookSecret, Self::HookSecretBefore];
 
     /// The word for it in the database and in the history.
     pub const fn as_str(self) -> &'static str {
@@ -100,7 +101,12 @@ impl MasterKeys {
         self.0.first().map_or("", |key| &key.id)
     }
 
-    fn seal(&self, random: &mut impl Rng, bound_to: &[&str], secret: &[u8]) -> Result<Sealed, Broken> {
+    fn seal(
+        &self,
+        random: &mut impl Rng,
+        bound_to: &[&str],
+        secret: &[u8],
+    ) -> Result<Sealed, Broken> {
         let key = self.0.first().ok_or(Broken)?;
         let mut nonce = [0_u8; NONCE_BYTES];
         random.fill_bytes(&mut nonce);
@@ -180,8 +186,12 @@ pub(crate) async fn check_keys(tx: &mut Tx, db: &Db, now: Timestamp) -> Result<(
         key_id: String,
     }
     let keys = db.keys();
-    let known: Vec<Sealed> =
-        tx.fetch_all("SELECT key_id, nonce, ciphertext FROM master_keys ORDER BY created_at, key_id", &[]).await?;
+    let known: Vec<Sealed> = tx
+        .fetch_all(
+            "SELECT key_id, nonce, ciphertext FROM master_keys ORDER BY created_at, key_id",
+            &[],
+        )
+        .await?;
     let opens = |sealed: &Sealed| {
         keys.open(sealed, &["master_keys"]).is_ok_and(|text| text.as_slice() == CHECK)
     };
@@ -190,7 +200,8 @@ pub(crate) async fn check_keys(tx: &mut Tx, db: &Db, now: Timestamp) -> Result<(
     {
         return Err(StoreError::WrongMasterKey { wanted: first.key_id.clone() });
     }
-    let used: Vec<KeyRow> = tx.fetch_all("SELECT DISTINCT key_id FROM secrets ORDER BY key_id", &[]).await?;
+    let used: Vec<KeyRow> =
+        tx.fetch_all("SELECT DISTINCT key_id FROM secrets ORDER BY key_id", &[]).await?;
     if let Some(lost) = used.iter().find(|row| !keys.0.iter().any(|key| key.id == row.key_id)) {
         return Err(StoreError::WrongMasterKey { wanted: lost.key_id.clone() });
     }
@@ -229,7 +240,11 @@ impl TenantDb {
     /// # Errors
     ///
     /// [`StoreError::SealBroken`] when it was stored for another host, moved from another row, or altered.
-    pub async fn secret(&self, field: SecretField, host: &str) -> Result<Option<SecretString>, StoreError> {
+    pub async fn secret(
+        &self,
+        field: SecretField,
+        host: &str,
+    ) -> Result<Option<SecretString>, StoreError> {
         let sealed: Option<Sealed> = self
             .db()
             .fetch_optional(
@@ -266,8 +281,10 @@ impl TenantDb {
             )
             .await?;
         let info = |row: InfoRow| {
-            let bad = |column| StoreError::BadRow { table: "secrets", column, id: row.field.clone() };
-            let field = SecretField::ALL.iter().map(|field| field.as_str()).find(|name| *name == row.field);
+            let bad =
+                |column| StoreError::BadRow { table: "secrets", column, id: row.field.clone() };
+            let field =
+                SecretField::ALL.iter().map(|field| field.as_str()).find(|name| *name == row.field);
             Ok(SecretInfo {
                 field: field.ok_or_else(|| bad("field"))?,
                 set_at: from_micros(row.set_at).ok_or_else(|| bad("set_at"))?,
@@ -281,7 +298,12 @@ impl TenantDb {
 
 /// Seals and stores a secret, in place of the one before. The caller writes the history entry.
 pub(crate) async fn put(
-    write: &mut Write, db: &Db, field: SecretField, host: &str, secret: &SecretString, set_by: &str,
+    write: &mut Write,
+    db: &Db,
+    field: SecretField,
+    host: &str,
+    secret: &SecretString,
+    set_by: &str,
 ) -> Result<(), StoreError> {
     let tenant: TenantId = write.tenant();
     let (bound_tenant, now) = (tenant.to_string(), write.now());
@@ -331,7 +353,9 @@ mod tests {
     fn a_sealed_secret_opens_only_where_it_belongs() {
         let keys = keys(&[&file(1)]);
         let mut random = ChaCha20Rng::from_seed([9; 32]);
-        let sealed = keys.seal(&mut random, &["ten_1", "api_token", "acme.okta.com"], b"s3cret").expect("sealed");
+        let sealed = keys
+            .seal(&mut random, &["ten_1", "api_token", "acme.okta.com"], b"s3cret")
+            .expect("sealed");
         let open = |bound: &[&str]| keys.open(&sealed, bound).ok().map(|text| text.to_vec());
         assert_eq!(open(&["ten_1", "api_token", "acme.okta.com"]), Some(b"s3cret".to_vec()));
         for moved in [

@@ -21,13 +21,17 @@ struct NamedRow {
 
 /// The teams of these names, by the key of the name; those that are missing are made.
 pub async fn names_to_ids(
-    write: &mut Write, names: &[&Name], by: By<'_>, ids: &mut IdSource,
+    write: &mut Write,
+    names: &[&Name],
+    by: By<'_>,
+    ids: &mut IdSource,
 ) -> Result<BTreeMap<String, TeamId>, StoreError> {
     let select = "SELECT id, name_key FROM teams WHERE tenant_id = $1 AND name_key IN";
     let (mut found, missing) = look_up(write, select, names).await?;
     let (tenant, now) = (write.tenant(), write.now());
     let origin = if by.run.is_some() { "okta" } else { "hand" };
-    let fresh: Vec<(TeamId, &Name)> = missing.into_iter().map(|name| (ids.next(now), name)).collect();
+    let fresh: Vec<(TeamId, &Name)> =
+        missing.into_iter().map(|name| (ids.next(now), name)).collect();
     let mut args: Vec<Arg<'_>> = Vec::with_capacity(fresh.len() * 6);
     for (id, name) in &fresh {
         args.extend([
@@ -51,7 +55,10 @@ pub async fn names_to_ids(
 
 /// The locations of these names, by the key of the name; those that are missing are made.
 pub async fn locations_to_ids(
-    write: &mut Write, names: &[&Name], by: By<'_>, ids: &mut IdSource,
+    write: &mut Write,
+    names: &[&Name],
+    by: By<'_>,
+    ids: &mut IdSource,
 ) -> Result<BTreeMap<String, LocationId>, StoreError> {
     let select = "SELECT id, name_key FROM locations WHERE tenant_id = $1 AND name_key IN";
     let (mut found, missing) = look_up(write, select, names).await?;
@@ -80,10 +87,13 @@ pub async fn locations_to_ids(
 
 /// Those of the names that are there, and the first spelling of each that is not, in the order given.
 async fn look_up<'n>(
-    write: &mut Write, select: &'static str, names: &[&'n Name],
+    write: &mut Write,
+    select: &'static str,
+    names: &[&'n Name],
 ) -> Result<(BTreeMap<String, Uuid>, Vec<&'n Name>), StoreError> {
     let mut seen = BTreeSet::new();
-    let distinct: Vec<&Name> = names.iter().copied().filter(|name| seen.insert(name.key())).collect();
+    let distinct: Vec<&Name> =
+        names.iter().copied().filter(|name| seen.insert(name.key())).collect();
     let keys: Vec<&str> = distinct.iter().map(|name| name.key()).collect();
     let tenant = write.tenant();
     let rows: Vec<NamedRow> = write.tx().fetch_in(select, &[tenant.into()], &keys).await?;
@@ -180,7 +190,12 @@ impl TenantDb {
     ///
     /// [`StoreError::NotFound`] when the team or the person is not of this tenant.
     pub async fn set_team_manager(
-        &self, team: TeamId, manager: Option<PersonId>, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        team: TeamId,
+        manager: Option<PersonId>,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         #[derive(sqlx::FromRow)]
         struct ManagerRow {
@@ -188,7 +203,13 @@ impl TenantDb {
         }
         let mut write = self.write(now).await?;
         if let Some(person) = manager {
-            must_exist(&mut write, "SELECT id FROM people WHERE tenant_id = $1 AND id = $2", person.uuid(), person).await?;
+            must_exist(
+                &mut write,
+                "SELECT id FROM people WHERE tenant_id = $1 AND id = $2",
+                person.uuid(),
+                person,
+            )
+            .await?;
         }
         let row: Option<ManagerRow> = write
             .tx()
@@ -211,7 +232,14 @@ impl TenantDb {
             let json = |id: Option<PersonId>| {
                 Some(json_object([("manager", id.map(|id| id.to_string()).as_deref())]))
             };
-            write.record_by(ids.next(now), by, Subject::Team(team), "manager", json(before), json(manager));
+            write.record_by(
+                ids.next(now),
+                by,
+                Subject::Team(team),
+                "manager",
+                json(before),
+                json(manager),
+            );
         }
         write.commit().await
     }
@@ -222,11 +250,28 @@ impl TenantDb {
     ///
     /// [`StoreError::NotFound`] when the team or the person is not of this tenant.
     pub async fn add_membership(
-        &self, person: PersonId, team: TeamId, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        person: PersonId,
+        team: TeamId,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut write = self.write(now).await?;
-        must_exist(&mut write, "SELECT id FROM people WHERE tenant_id = $1 AND id = $2", person.uuid(), person).await?;
-        must_exist(&mut write, "SELECT id FROM teams WHERE tenant_id = $1 AND id = $2", team.uuid(), team).await?;
+        must_exist(
+            &mut write,
+            "SELECT id FROM people WHERE tenant_id = $1 AND id = $2",
+            person.uuid(),
+            person,
+        )
+        .await?;
+        must_exist(
+            &mut write,
+            "SELECT id FROM teams WHERE tenant_id = $1 AND id = $2",
+            team.uuid(),
+            team,
+        )
+        .await?;
         let added = write
             .tx()
             .execute(
@@ -237,7 +282,14 @@ impl TenantDb {
             .await?;
         if added > 0 {
             let after = json_object([("team", Some(team.to_string().as_str()))]);
-            write.record_by(ids.next(now), by, Subject::Person(person), "join_team", None, Some(after));
+            write.record_by(
+                ids.next(now),
+                by,
+                Subject::Person(person),
+                "join_team",
+                None,
+                Some(after),
+            );
             write.commit().await?;
         }
         Ok(added > 0)
@@ -245,7 +297,12 @@ impl TenantDb {
 
     /// Takes a person out of a secondary team; says whether they were there.
     pub async fn remove_membership(
-        &self, person: PersonId, team: TeamId, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        person: PersonId,
+        team: TeamId,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut write = self.write(now).await?;
         let removed = write
@@ -257,7 +314,14 @@ impl TenantDb {
             .await?;
         if removed > 0 {
             let before = json_object([("team", Some(team.to_string().as_str()))]);
-            write.record_by(ids.next(now), by, Subject::Person(person), "leave_team", Some(before), None);
+            write.record_by(
+                ids.next(now),
+                by,
+                Subject::Person(person),
+                "leave_team",
+                Some(before),
+                None,
+            );
             write.commit().await?;
         }
         Ok(removed > 0)
@@ -281,7 +345,10 @@ impl TenantDb {
 }
 
 pub(crate) async fn must_exist(
-    write: &mut Write, sql: &'static str, id: Uuid, shown: impl std::fmt::Display,
+    write: &mut Write,
+    sql: &'static str,
+    id: Uuid,
+    shown: impl std::fmt::Display,
 ) -> Result<(), StoreError> {
     #[derive(sqlx::FromRow)]
     struct IdRow {
@@ -290,5 +357,7 @@ pub(crate) async fn must_exist(
     }
     let tenant = write.tenant();
     let row: Option<IdRow> = write.tx().fetch_optional(sql, &[tenant.into(), id.into()]).await?;
-    row.map(drop).ok_or_else(|| StoreError::NotFound(format!("there is nobody and nothing with the id {shown}")))
+    row.map(drop).ok_or_else(|| {
+        StoreError::NotFound(format!("there is nobody and nothing with the id {shown}"))
+    })
 }

@@ -106,8 +106,9 @@ macro_rules! select_tenants {
 impl Db {
     /// The tenant of a subdomain.
     pub async fn tenant_by_slug(&self, slug: &TenantSlug) -> Result<Option<Tenant>, StoreError> {
-        let row: Option<TenantRow> =
-            self.fetch_optional(select_tenants!("WHERE slug = $1"), &[slug.as_str().into()]).await?;
+        let row: Option<TenantRow> = self
+            .fetch_optional(select_tenants!("WHERE slug = $1"), &[slug.as_str().into()])
+            .await?;
         row.map(Tenant::try_from).transpose()
     }
 
@@ -123,7 +124,11 @@ impl Db {
     ///
     /// [`StoreError::Conflict`] when the subdomain is taken.
     pub async fn create_tenant(
-        &self, new: &NewTenant, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        new: &NewTenant,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<Tenant, StoreError> {
         let id: TenantId = ids.next(now);
         let mut tx = self.begin().await?;
@@ -171,7 +176,11 @@ impl TenantDb {
 
     /// Turns the vendor's switch; says whether it was turned by this.
     pub async fn set_okta_enabled(
-        &self, enabled: bool, by: By<'_>, ids: &mut IdSource, now: Timestamp,
+        &self,
+        enabled: bool,
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut write = self.write(now).await?;
         let turned = write
@@ -183,9 +192,18 @@ impl TenantDb {
             .await?
             > 0;
         if turned {
-            let state = |on: bool| Some(json_object([("okta_enabled", Some(if on { "true" } else { "false" }))]));
+            let state = |on: bool| {
+                Some(json_object([("okta_enabled", Some(if on { "true" } else { "false" }))]))
+            };
             let kind = if enabled { "enable" } else { "disable" };
-            write.record_by(ids.next(now), by, Subject::Settings, kind, state(!enabled), state(enabled));
+            write.record_by(
+                ids.next(now),
+                by,
+                Subject::Settings,
+                kind,
+                state(!enabled),
+                state(enabled),
+            );
             write.commit().await?;
         }
         Ok(turned)

@@ -59,7 +59,11 @@ impl FromStr for DatabaseUrl {
         }
         if let Some(path) = text.strip_prefix("sqlite://") {
             // A path is a path: what looks like a query would silently become part of the file's name.
-            return if path.is_empty() || path.contains('?') { Err(bad()) } else { Ok(Self::file(path)) };
+            return if path.is_empty() || path.contains('?') {
+                Err(bad())
+            } else {
+                Ok(Self::file(path))
+            };
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             text.parse::<sqlx::postgres::PgConnectOptions>().map_err(|_| bad())?;
@@ -104,14 +108,26 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let shown = |text: &str| text.parse::<DatabaseUrl>().map(|url| url.to_string()).map_err(|e| e.to_string());
-        assert_eq!(shown("sqlite://muster-data/muster.db").as_deref(), Ok("sqlite://muster-data/muster.db"));
+        let shown = |text: &str| {
+            text.parse::<DatabaseUrl>().map(|url| url.to_string()).map_err(|e| e.to_string())
+        };
+        assert_eq!(
+            shown("sqlite://muster-data/muster.db").as_deref(),
+            Ok("sqlite://muster-data/muster.db")
+        );
         assert_eq!(shown("sqlite::memory:").as_deref(), Ok("sqlite::memory:"));
         assert_eq!(
             shown("postgres://ana:pa:s@s@db.example:5432/muster?password=x").as_deref(),
             Ok("postgres://ana:***@db.example:5432/muster")
         );
-        for bad in ["", "muster.db", "mysql://x", "sqlite://", "sqlite://a.db?mode=ro", "postgres://u:secret@h:port/x"] {
+        for bad in [
+            "",
+            "muster.db",
+            "mysql://x",
+            "sqlite://",
+            "sqlite://a.db?mode=ro",
+            "postgres://u:secret@h:port/x",
+        ] {
             let error = shown(bad).expect_err(bad);
             assert!(!error.contains("secret"), "{error}");
         }

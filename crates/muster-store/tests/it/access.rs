@@ -3,12 +3,14 @@
 use muster_core::id::OktaUserId;
 use muster_core::okta_user::OktaStatus;
 use muster_core::person::{Email, Role, Status, StatusReason};
+use muster_core::rules::ManagerMode;
 use muster_store::StoreError;
 use muster_store::accounts::NewAccount;
 use muster_store::history::By;
 use muster_store::people::PersonKey;
+use muster_store::upsert::{PersonWrite, upsert_many};
 
-use crate::directory::{find, managed, profile};
+use crate::directory::{find, managed, profile, row};
 use crate::world::{ANA, World};
 
 fn email(text: &str) -> PersonKey {
@@ -30,11 +32,10 @@ pub(crate) async fn the_last_active_owner_stays(world: &mut World) {
     let otto = email("otto@acme.example");
     let refused = tenant.deactivate_by_hand(&otto, ANA, &mut world.ids, world.now).await;
     assert!(matches!(refused, Err(StoreError::LastOwner)), "{refused:?}");
-    world
-        .db
-        .execute("UPDATE people SET break_glass = TRUE WHERE email_key = $1", &["otto@acme.example".into()])
-        .await
-        .expect("protected");
+    for turned in [true, false] {
+        let done = tenant.set_protected(&otto, true, ANA, &mut world.ids, world.now).await;
+        assert_eq!(done.expect("protected"), turned);
+    }
     tenant.reactivate_by_hand(&olga, false, ANA, &mut world.ids, world.now).await.expect("back");
     let refused = tenant.deactivate_by_hand(&otto, ANA, &mut world.ids, world.now).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
@@ -83,12 +84,21 @@ pub(crate) async fn access_taken_by_hand_comes_back_by_hand(world: &mut World) {
     assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
     let timeline = tenant.timeline(id, None, 10).await.expect("history");
     assert_eq!(timeline[1].reason.as_deref(), Some("left early"));
-    let json = |text: &Option<Box<serde_json::value::RawValue>>| text.as_ref().map(|raw| raw.get().to_owned());
-    assert_eq!(json(&timeline[1].before).as_deref(), Some(r#"{"status":"active","status_reason":"assigned"}"#));
-    assert_eq!(json(&timeline[1].after).as_deref(), Some(r#"{"status":"deactivated","status_reason":"by_hand"}"#));
+    let json = |text: &Option<Box<serde_json::value::RawValue>>| {
+        text.as_ref().map(|raw| raw.get().to_owned())
+    };
+    assert_eq!(
+        json(&timeline[1].before).as_deref(),
+        Some(r#"{"status":"active","status_reason":"assigned"}"#)
+    );
+    assert_eq!(
+        json(&timeline[1].after).as_deref(),
+        Some(r#"{"status":"deactivated","status_reason":"by_hand"}"#)
+    );
     let older = tenant.timeline(id, Some(timeline[0].seq), 10).await.expect("history");
     assert_eq!(older.len(), timeline.len() - 1);
-    let nobody = tenant.deactivate_by_hand(&email("no@acme.example"), ANA, &mut world.ids, world.now).await;
+    let nobody =
+        tenant.deactivate_by_hand(&email("no@acme.example"), ANA, &mut world.ids, world.now).await;
     assert!(matches!(nobody, Err(StoreError::NotFound(_))), "{nobody:?}");
 }
 
@@ -100,13 +110,22 @@ pub(crate) async fn okta_decides_about_whom_it_feeds(world: &mut World) {
     suspended.okta_status = Some(OktaStatus::Suspended);
     managed(world, &tenant, &suspended).await;
     let bo = email("bo@acme.example");
-    let refused = tenant.reactivate_by_hand(&bo, false, ANA, &mut world.ids, world.now).await.expect_err("refused");
+    let refused = tenant
+        .reactivate_by_hand(&bo, false, ANA, &mut world.ids, world.now)
+        .await
+        .expect_err("refused");
     assert!(refused.to_string().contains("(suspended)"), "{refused}");
     // Taken by hand in the meantime, it is still Okta's word that counts.
     tenant.deactivate_by_hand(&bo, ANA, &mut world.ids, world.now).await.expect("done");
-    let refused = tenant.reactivate_by_hand(&bo, false, ANA, &mut world.ids, world.now).await.expect_err("refused");
+    let refused = tenant
+        .reactivate_by_hand(&bo, false, ANA, &mut world.ids, world.now)
+        .await
+        .expect_err("refused");
     assert!(refused.to_string().contains("SUSPENDED in Okta"), "{refused}");
-    let id = tenant.reactivate_by_hand(&bo, true, ANA, &mut world.ids, world.now).await.expect("unlinked");
+    let id = tenant
+        .reactivate_by_hand(&bo, true, ANA, &mut world.ids, world.now)
+        .await
+        .expect("unlinked");
     let back = find(&tenant, "bo@acme.example").await.expect("bo");
     assert_eq!((back.is_managed(), back.profile.reason), (false, StatusReason::Unmanaged));
     let entry = tenant.timeline(id, None, 1).await.expect("history").remove(0);
@@ -124,17 +143,46 @@ pub(crate) async fn a_pairing_makes_the_person_due_again(world: &mut World) {
     let user = OktaUserId::parse("00ubo").expect("an id");
     let olga = email("olga@acme.example");
     for same in [true, false] {
-        tenant.set_pairing(&user, &olga, same, ANA, &mut world.ids, world.now).await.expect("noted");
+        tenant
+            .set_pairing(&user, &olga, same, ANA, &mut world.ids, world.now)
+            .await
+            .expect("noted");
     }
     let row: Option<HashRow> = world
         .db
-        .fetch_optional("SELECT planned_hash FROM people WHERE email_key = $1", &["bo@acme.example".into()])
+        .fetch_optional(
+            "SELECT planned_hash FROM people WHERE email_key = $1",
+            &["bo@acme.example".into()],
+        )
         .await
         .expect("a query");
     assert_eq!(row.and_then(|row| row.planned_hash), None);
     let id = find(&tenant, "olga@acme.example").await.expect("olga").id;
     let timeline = tenant.timeline(id, None, 10).await.expect("history");
-    assert_eq!(timeline.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>(), ["pairing", "pairing", "create"]);
-    let nobody = tenant.set_pairing(&user, &email("no@acme.example"), true, ANA, &mut world.ids, world.now).await;
+    assert_eq!(
+        timeline.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>(),
+        ["pairing", "pairing", "create"]
+    );
+    let nobody = tenant
+        .set_pairing(&user, &email("no@acme.example"), true, ANA, &mut world.ids, world.now)
+        .await;
     assert!(matches!(nobody, Err(StoreError::NotFound(_))), "{nobody:?}");
+}
+
+pub(crate) async fn a_return_after_long_is_confirmed_once(world: &mut World) {
+    let tenant = world.tenant("acme").await;
+    let id = world.ids.next(world.now);
+    let waits = PersonWrite {
+        confirm_needed: true,
+        ..row(id, 1, &profile("00ubo", "bo@acme.example"), world)
+    };
+    let mut write = tenant.write(world.now).await.expect("a change");
+    upsert_many(&mut write, &[waits]).await.expect("written");
+    write.commit().await.expect("commit");
+    let bo = PersonKey::Id(id);
+    tenant.confirm_return(&bo, ANA, &mut world.ids, world.now).await.expect("confirmed");
+    let view = tenant.person_view(ManagerMode::Off, &bo).await.expect("a query").expect("bo");
+    assert!(!view.confirm_needed);
+    let twice = tenant.confirm_return(&bo, ANA, &mut world.ids, world.now).await;
+    assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
 }

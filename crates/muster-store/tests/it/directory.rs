@@ -41,7 +41,12 @@ pub(crate) fn profile(okta: &str, email: &str) -> Profile {
 }
 
 /// A row as a run would write it.
-pub(crate) fn row(id: PersonId, version: i64, profile: &Profile, world: &World) -> PersonWrite<'static> {
+pub(crate) fn row(
+    id: PersonId,
+    version: i64,
+    profile: &Profile,
+    world: &World,
+) -> PersonWrite<'static> {
     PersonWrite {
         id,
         version,
@@ -104,11 +109,22 @@ pub(crate) async fn people_are_found_listed_and_counted(world: &mut World) {
     }
     assert_eq!(all, ["Bo@Acme.example", "cy@acme.example", "di@acme.example", "olga@acme.example"]);
     tenant
-        .deactivate_by_hand(&PersonKey::Email("di@acme.example".into()), ANA, &mut world.ids, world.now)
+        .deactivate_by_hand(
+            &PersonKey::Email("di@acme.example".into()),
+            ANA,
+            &mut world.ids,
+            world.now,
+        )
         .await
         .expect("deactivated");
-    let gone = tenant.people_page(ManagerMode::Off, Some(Status::Deactivated), "", 10).await.expect("a page");
-    assert_eq!(gone.iter().map(|person| person.email.as_str()).collect::<Vec<_>>(), ["di@acme.example"]);
+    let gone = tenant
+        .people_page(ManagerMode::Off, Some(Status::Deactivated), "", 10)
+        .await
+        .expect("a page");
+    assert_eq!(
+        gone.iter().map(|person| person.email.as_str()).collect::<Vec<_>>(),
+        ["di@acme.example"]
+    );
     let counts = tenant.people_counts().await.expect("counts");
     assert_eq!(counts, PeopleCounts { active: 3, not_yet: 0, deactivated: 1, unmanaged: 3 });
 }
@@ -116,8 +132,9 @@ pub(crate) async fn people_are_found_listed_and_counted(world: &mut World) {
 pub(crate) async fn an_import_is_all_or_nothing(world: &mut World) {
     let tenant = world.tenant("acme").await;
     let seq = tenant.tenant().await.expect("a tenant").history_seq;
-    let rows = ["new@acme.example", "OLGA@acme.example", "twice@acme.example", "Twice@acme.example"]
-        .map(|email| account(email, Role::Learner));
+    let rows =
+        ["new@acme.example", "OLGA@acme.example", "twice@acme.example", "Twice@acme.example"]
+            .map(|email| account(email, Role::Learner));
     let error = tenant.add_people(&rows, ANA, &mut world.ids, world.now).await.expect_err("taken");
     let StoreError::Taken(taken) = &error else { panic!("{error:?}") };
     let places: Vec<_> = taken.iter().map(|one| (one.row, one.earlier)).collect();
@@ -145,7 +162,10 @@ pub(crate) async fn an_import_is_all_or_nothing(world: &mut World) {
     let timeline = tenant.timeline(ids[0], None, 10).await.expect("history");
     assert_eq!((timeline.len(), timeline[0].kind.as_str()), (1, "create"));
     let after = timeline[0].after.as_ref().expect("a value").get();
-    assert_eq!(after, r#"{"email":"di@acme.example","first_name":"Di","last_name":"Ek","role":"admin"}"#);
+    assert_eq!(
+        after,
+        r#"{"email":"di@acme.example","first_name":"Di","last_name":"Ek","role":"admin"}"#
+    );
 }
 
 pub(crate) async fn a_run_never_changes_what_is_set_by_hand(world: &mut World) {
@@ -173,10 +193,14 @@ pub(crate) async fn a_run_never_changes_what_is_set_by_hand(world: &mut World) {
     upsert_many(&mut write, &[second]).await.expect("written");
     write.commit().await.expect("commit");
     let stored = find(&tenant, "00ubo").await.expect("bo");
-    assert_eq!((stored.role, stored.break_glass, stored.pinned, stored.version), (Role::Hr, true, pinned, 3));
+    assert_eq!(
+        (stored.role, stored.break_glass, stored.pinned, stored.version),
+        (Role::Hr, true, pinned, 3)
+    );
     assert_eq!((stored.profile.email.shown(), stored.profile.title), ("robert@acme.example", None));
     assert_eq!(stored.profile.last_name, "Ito");
-    let view = tenant.person_view(ManagerMode::Individual, &bo).await.expect("a query").expect("bo");
+    let view =
+        tenant.person_view(ManagerMode::Individual, &bo).await.expect("a query").expect("bo");
     assert_eq!(view.manager.map(|manager| (manager.id, manager.source)), Some((olga, "hand")));
     let own = tenant.set_manager_by_hand(&bo, Some(id), ANA, &mut world.ids, world.now).await;
     assert!(matches!(own, Err(StoreError::Conflict(_))), "{own:?}");
@@ -188,7 +212,8 @@ pub(crate) async fn an_address_belongs_to_one_person(world: &mut World) {
     for clash in [profile("00uother", "BO@acme.example"), profile("00ubo", "other@acme.example")] {
         let id = world.ids.next(world.now);
         let mut write = tenant.write(world.now).await.expect("a change");
-        let error = upsert_many(&mut write, &[row(id, 1, &clash, world)]).await.expect_err("a clash");
+        let error =
+            upsert_many(&mut write, &[row(id, 1, &clash, world)]).await.expect_err("a clash");
         assert!(error.is_duplicate(), "{error:?}");
         assert_eq!(error.to_string(), "insert people: the database refused");
     }
@@ -196,19 +221,29 @@ pub(crate) async fn an_address_belongs_to_one_person(world: &mut World) {
 
 pub(crate) async fn teams_and_locations_are_one_for_each_name(world: &mut World) {
     let tenant = world.tenant("acme").await;
-    let names: Vec<Name> =
-        ["Sales", "People & Culture", "sales ", "Łódź \u{1F600}"].iter().filter_map(|text| Name::parse(text)).collect();
+    let names: Vec<Name> = ["Sales", "People & Culture", "sales ", "Łódź \u{1F600}"]
+        .iter()
+        .filter_map(|text| Name::parse(text))
+        .collect();
     let names: Vec<&Name> = names.iter().collect();
     let mut write = tenant.write(world.now).await.expect("a change");
     let first = names_to_ids(&mut write, &names, ANA, &mut world.ids).await.expect("teams");
-    let places = locations_to_ids(&mut write, &names[..1], ANA, &mut world.ids).await.expect("locations");
+    let places =
+        locations_to_ids(&mut write, &names[..1], ANA, &mut world.ids).await.expect("locations");
     assert_eq!((first.len(), places.len()), (3, 1));
     let again = names_to_ids(&mut write, &names[..2], ANA, &mut world.ids).await.expect("teams");
-    assert!(again.iter().all(|(key, id)| first.get(key) == Some(id)) && again.len() == 2, "{again:?}");
+    assert!(
+        again.iter().all(|(key, id)| first.get(key) == Some(id)) && again.len() == 2,
+        "{again:?}"
+    );
     write.commit().await.expect("commit");
     let teams = tenant.teams().await.expect("teams");
-    let shown: Vec<_> = teams.iter().map(|team| (team.name.as_str(), team.origin.as_str())).collect();
-    assert_eq!(shown, [("People & Culture", "hand"), ("Sales", "hand"), ("Łódź \u{1F600}", "hand")]);
+    let shown: Vec<_> =
+        teams.iter().map(|team| (team.name.as_str(), team.origin.as_str())).collect();
+    assert_eq!(
+        shown,
+        [("People & Culture", "hand"), ("Sales", "hand"), ("Łódź \u{1F600}", "hand")]
+    );
     assert_eq!(tenant.locations().await.expect("locations")[0].name, "Sales");
     let made = tenant.history_of(Subject::Team(first["sales"]), None, 5).await.expect("history");
     assert_eq!(made.iter().map(|entry| entry.kind.as_str()).collect::<Vec<_>>(), ["create"]);
@@ -219,7 +254,8 @@ pub(crate) async fn secondary_teams_and_team_managers(world: &mut World) {
     let olga = find(&tenant, "olga@acme.example").await.expect("olga").id;
     let name = Name::parse("Choir").expect("a name");
     let mut write = tenant.write(world.now).await.expect("a change");
-    let choir = names_to_ids(&mut write, &[&name], ANA, &mut world.ids).await.expect("a team")["choir"];
+    let choir =
+        names_to_ids(&mut write, &[&name], ANA, &mut world.ids).await.expect("a team")["choir"];
     write.commit().await.expect("commit");
     let (ids, now) = (&mut world.ids, world.now);
     assert!(tenant.add_membership(olga, choir, ANA, ids, now).await.expect("added"));
@@ -236,8 +272,13 @@ pub(crate) async fn secondary_teams_and_team_managers(world: &mut World) {
     let stranger: PersonId = ids.next(now);
     let error = tenant.set_team_manager(choir, Some(stranger), ANA, ids, now).await;
     assert!(matches!(error, Err(StoreError::NotFound(_))), "{error:?}");
-    let kinds: Vec<_> =
-        tenant.timeline(olga, None, 10).await.expect("history").into_iter().map(|entry| entry.kind).collect();
+    let kinds: Vec<_> = tenant
+        .timeline(olga, None, 10)
+        .await
+        .expect("history")
+        .into_iter()
+        .map(|entry| entry.kind)
+        .collect();
     assert_eq!(kinds, ["leave_team", "join_team", "create"]);
 }
 
@@ -246,16 +287,25 @@ pub(crate) async fn the_effective_manager_is_shown(world: &mut World) {
     let olga = find(&tenant, "olga@acme.example").await.expect("olga").id;
     let id: PersonId = world.ids.next(world.now);
     let other = managed(world, &tenant, &profile("00ucy", "cy@acme.example")).await;
-    let view = tenant.person_view(ManagerMode::Individual, &PersonKey::Id(other)).await.expect("a query").expect("cy");
+    let view = tenant
+        .person_view(ManagerMode::Individual, &PersonKey::Id(other))
+        .await
+        .expect("a query")
+        .expect("cy");
     assert_eq!(view.manager, None);
     let key = PersonKey::Id(id);
-    let synced = PersonWrite { manager_id: Some(olga), ..row(id, 1, &profile("00ubo", "bo@acme.example"), world) };
+    let synced = PersonWrite {
+        manager_id: Some(olga),
+        ..row(id, 1, &profile("00ubo", "bo@acme.example"), world)
+    };
     let mut write = tenant.write(world.now).await.expect("a change");
     upsert_many(&mut write, &[synced]).await.expect("written");
     write.commit().await.expect("commit");
-    let view = tenant.person_view(ManagerMode::Individual, &key).await.expect("a query").expect("bo");
+    let view =
+        tenant.person_view(ManagerMode::Individual, &key).await.expect("a query").expect("bo");
     let json: serde_json::Value = serde_json::to_value(&view).expect("json");
-    let want = serde_json::json!({"id": olga.to_string(), "email": "olga@acme.example", "source": "okta"});
+    let want =
+        serde_json::json!({"id": olga.to_string(), "email": "olga@acme.example", "source": "okta"});
     assert_eq!(json["manager"], want);
     for (field, want) in [
         ("okta_user_id", "00ubo"),
@@ -267,7 +317,10 @@ pub(crate) async fn the_effective_manager_is_shown(world: &mut World) {
     ] {
         assert_eq!(json[field], want);
     }
-    assert_eq!((&json["managed"], &json["team"]), (&serde_json::json!(true), &serde_json::Value::Null));
+    assert_eq!(
+        (&json["managed"], &json["team"]),
+        (&serde_json::json!(true), &serde_json::Value::Null)
+    );
 }
 
 pub(crate) async fn tenants_do_not_see_each_other(world: &mut World) {

@@ -26,7 +26,8 @@ struct Kinds {
     computed: bool,
 }
 
-const READ: &str = "SELECT id, maybe_id, yes, maybe, number, maybe_number, text, maybe_text, bytes, maybe_bytes,
+const READ: &str =
+    "SELECT id, maybe_id, yes, maybe, number, maybe_number, text, maybe_text, bytes, maybe_bytes,
                            (number > 3) AS computed FROM kinds ORDER BY number";
 
 async fn kinds_table(write: &mut Write) {
@@ -55,8 +56,7 @@ fn row(number: i64, set: bool, text: &str) -> Vec<Arg<'_>> {
     ]
 }
 
-const INSERT: &str =
-    "INSERT INTO kinds (id, maybe_id, yes, maybe, number, maybe_number, text, maybe_text, bytes, maybe_bytes) VALUES";
+const INSERT: &str = "INSERT INTO kinds (id, maybe_id, yes, maybe, number, maybe_number, text, maybe_text, bytes, maybe_bytes) VALUES";
 
 pub(crate) async fn every_kind_of_value_comes_back(world: &mut World) {
     let tenant = world.tenant("acme").await;
@@ -109,7 +109,11 @@ pub(crate) async fn many_rows_are_written_with_few_statements(world: &mut World)
     let tenant = world.tenant("acme").await;
     let mut write = tenant.write(world.now).await.expect("a change");
     kinds_table(&mut write).await;
-    write.tx().execute("CREATE UNIQUE INDEX kinds_number ON kinds (number)", &[]).await.expect("an index");
+    write
+        .tx()
+        .execute("CREATE UNIQUE INDEX kinds_number ON kinds (number)", &[])
+        .await
+        .expect("an index");
     let tail = "ON CONFLICT (number) DO UPDATE SET text = excluded.text";
     for count in [0, 1, 2, 255, 5_001] {
         let args: Vec<_> = (0..count).flat_map(|n| row(n, n % 2 == 0, "x")).collect();
@@ -132,8 +136,11 @@ pub(crate) async fn lists_of_values_find_and_set(world: &mut World) {
                (number > 3) AS computed FROM kinds WHERE number < $1 AND text IN";
     let none: Vec<Kinds> = write.tx().fetch_in(sql, &[9_i64.into()], &[]).await.expect("rows");
     assert!(none.is_empty());
-    let found: Vec<Kinds> =
-        write.tx().fetch_in(sql, &[3_i64.into()], &["a'\"[b", "d", "a'\"[b", "\0c"]).await.expect("rows");
+    let found: Vec<Kinds> = write
+        .tx()
+        .fetch_in(sql, &[3_i64.into()], &["a'\"[b", "d", "a'\"[b", "\0c"])
+        .await
+        .expect("rows");
     let mut numbers: Vec<_> = found.iter().map(|row| row.number).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2]);
@@ -164,7 +171,11 @@ pub(crate) async fn a_dropped_change_leaves_nothing(world: &mut World) {
         let id = world.ids.next(world.now);
         write.record_by(id, ANA, Subject::Settings, "settings", None, None);
         let args = [tenant.id().into(), "renamed".into()];
-        write.tx().execute("UPDATE tenants SET name = $2 WHERE id = $1", &args).await.expect("an update");
+        write
+            .tx()
+            .execute("UPDATE tenants SET name = $2 WHERE id = $1", &args)
+            .await
+            .expect("an update");
     }
     assert_eq!(tenant.tenant().await.expect("a tenant"), before);
     let nobody = world.nobody();
@@ -203,7 +214,9 @@ pub(crate) async fn a_cancelled_begin_harms_nobody(world: &mut World) {
             // Dropped after so many looks at it: before it was sent, on its way, or just before it is known to have begun.
             let mut begin = std::pin::pin!(world.db.begin());
             for _ in 0..polls {
-                let begun = |context: &mut Context<'_>| Poll::Ready(begin.as_mut().poll(context).is_ready());
+                let begun = |context: &mut Context<'_>| {
+                    Poll::Ready(begin.as_mut().poll(context).is_ready())
+                };
                 if std::future::poll_fn(begun).await {
                     break;
                 }
@@ -262,4 +275,26 @@ pub(crate) async fn a_database_of_something_else_is_refused(world: &mut World) {
     let error = world.open(&[KEY]).await.expect_err("not ours");
     assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
     assert_eq!(std::fs::read(&foreign).expect("bytes"), before, "a foreign file was changed");
+}
+
+pub(crate) async fn the_server_has_a_clock(world: &mut World) {
+    let time = world.db.server_time().await.expect("a query");
+    assert_eq!(time.is_some(), world.url.is_postgres());
+    // Later than this test was written: the unit is right.
+    assert!(time.is_none_or(|time| time.as_second() > 1_700_000_000), "{time:?}");
+}
+
+pub(crate) async fn a_new_file_is_for_its_owner_only(world: &mut World) {
+    use std::os::unix::fs::PermissionsExt as _;
+    world.tenant("acme").await;
+    let Some(path) = world.url.path() else { return };
+    let folder = path.parent().expect("a folder");
+    let mode = |path: &std::path::Path| {
+        std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+    };
+    assert_eq!(mode(folder), 0o700);
+    for file in std::fs::read_dir(folder).expect("files") {
+        let file = file.expect("a file").path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
 }

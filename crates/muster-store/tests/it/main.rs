@@ -33,6 +33,8 @@ stories! {
     engine::a_dropped_change_leaves_nothing,
     engine::changes_at_once_leave_no_gap_in_the_history,
     engine::a_cancelled_begin_harms_nobody,
+    engine::the_server_has_a_clock,
+    engine::a_new_file_is_for_its_owner_only,
     engine::opening_twice_at_once_is_safe,
     engine::a_newer_database_is_refused,
     engine::a_database_of_something_else_is_refused,
@@ -56,5 +58,6 @@ stories! {
     access::the_database_itself_keeps_the_last_owner,
     access::access_taken_by_hand_comes_back_by_hand,
     access::okta_decides_about_whom_it_feeds,
+    access::a_return_after_long_is_confirmed_once,
     access::a_pairing_makes_the_person_due_again,
 }

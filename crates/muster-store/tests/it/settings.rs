@@ -61,7 +61,10 @@ pub(crate) async fn a_tenant_begins_with_rules_and_an_owner(world: &mut World) {
         .await
         .expect("a query")
         .expect("an owner");
-    assert_eq!((owner.role, owner.profile.status, owner.is_managed()), (Role::Owner, Status::Active, false));
+    assert_eq!(
+        (owner.role, owner.profile.status, owner.is_managed()),
+        (Role::Owner, Status::Active, false)
+    );
     let kinds: Vec<_> = tenant
         .history(None, 10)
         .await
@@ -79,10 +82,12 @@ pub(crate) async fn a_tenant_begins_with_rules_and_an_owner(world: &mut World) {
         owner: Email::parse("bo@other.example").expect("an address"),
         rules: String::new(),
     };
-    let error = world.db.create_tenant(&again, ANA, &mut world.ids, world.now).await.expect_err("taken");
+    let error =
+        world.db.create_tenant(&again, ANA, &mut world.ids, world.now).await.expect_err("taken");
     assert_eq!(error.to_string(), "there is already a tenant acme");
     world.tenant("abba").await;
-    let slugs: Vec<_> = world.db.tenants().await.expect("tenants").into_iter().map(|t| t.slug).collect();
+    let slugs: Vec<_> =
+        world.db.tenants().await.expect("tenants").into_iter().map(|t| t.slug).collect();
     assert_eq!(slugs.iter().map(TenantSlug::as_str).collect::<Vec<_>>(), ["abba", "acme"]);
     let unknown = world.db.tenant_by_slug(&TenantSlug::parse("nobody").expect("a slug")).await;
     assert_eq!(unknown.expect("a query"), None);
@@ -95,7 +100,10 @@ pub(crate) async fn the_switch_is_turned_once(world: &mut World) {
         assert_eq!(done.expect("a change"), turned);
         assert_eq!(tenant.tenant().await.expect("a tenant").okta_enabled, enabled);
     }
-    let entries = tenant.history_of(muster_store::history::Subject::Settings, None, 10).await.expect("history");
+    let entries = tenant
+        .history_of(muster_store::history::Subject::Settings, None, 10)
+        .await
+        .expect("history");
     let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
     assert_eq!(kinds, ["disable", "enable", "create"]);
 }
@@ -105,7 +113,8 @@ pub(crate) async fn rules_are_replaced_and_kept(world: &mut World) {
     let first = tenant.rules().await.expect("rules").body;
     let body = "# by hand\nmanager = \"team\"\n";
     for want in [2, 2] {
-        let revision = tenant.replace_rules(body, ANA, &mut world.ids, world.now).await.expect("rules");
+        let revision =
+            tenant.replace_rules(body, ANA, &mut world.ids, world.now).await.expect("rules");
         assert_eq!(revision, want);
     }
     let present = tenant.rules().await.expect("rules");
@@ -136,12 +145,19 @@ pub(crate) async fn secrets_open_for_their_host_only(world: &mut World) {
     let other = world.tenant("other").await;
     assert_eq!(opened(&tenant, SecretField::ApiToken, "acme.okta.com").await, None);
     connect(world, &tenant).await;
-    assert_eq!(opened(&tenant, SecretField::ApiToken, "acme.okta.com").await.as_deref(), Some("t0ken"));
-    assert_eq!(opened(&tenant, SecretField::ClientSecret, "acme.okta.com").await.as_deref(), Some("s3cret"));
+    assert_eq!(
+        opened(&tenant, SecretField::ApiToken, "acme.okta.com").await.as_deref(),
+        Some("t0ken")
+    );
+    assert_eq!(
+        opened(&tenant, SecretField::ClientSecret, "acme.okta.com").await.as_deref(),
+        Some("s3cret")
+    );
     let elsewhere = tenant.secret(SecretField::ApiToken, "evil.okta.com").await;
     assert!(matches!(elsewhere, Err(StoreError::SealBroken { .. })), "{elsewhere:?}");
     // A row that is copied to another tenant or field does not open there.
-    let copy = "INSERT INTO secrets (tenant_id, field, host, key_id, nonce, ciphertext, set_at, set_by)
+    let copy =
+        "INSERT INTO secrets (tenant_id, field, host, key_id, nonce, ciphertext, set_at, set_by)
                 SELECT $1, $2, host, key_id, nonce, ciphertext, set_at, set_by FROM secrets
                 WHERE tenant_id = $3 AND field = 'api_token'";
     for (to, field) in [(&other, SecretField::ApiToken), (&tenant, SecretField::HookSecret)] {
@@ -150,30 +166,60 @@ pub(crate) async fn secrets_open_for_their_host_only(world: &mut World) {
         let moved = to.secret(field, "acme.okta.com").await;
         assert!(matches!(moved, Err(StoreError::SealBroken { .. })), "{moved:?}");
     }
-    let told: Vec<_> = tenant.secrets().await.expect("secrets").into_iter().map(|info| (info.field, info.set_by)).collect();
+    let told: Vec<_> = tenant
+        .secrets()
+        .await
+        .expect("secrets")
+        .into_iter()
+        .map(|info| (info.field, info.set_by))
+        .collect();
     assert_eq!(told.len(), 3);
     assert!(told.iter().all(|(_, by)| by == "os:ana"));
-    let history = serde_json::to_string(&tenant.history(None, 50).await.expect("history")).expect("json");
-    assert!(history.contains("api_token") && !history.contains("t0ken") && !history.contains("s3cret"), "{history}");
+    let history =
+        serde_json::to_string(&tenant.history(None, 50).await.expect("history")).expect("json");
+    assert!(
+        history.contains("api_token") && !history.contains("t0ken") && !history.contains("s3cret"),
+        "{history}"
+    );
     let hook = SecretString::from("h00k");
-    tenant.set_own_secret(SecretField::HookSecret, &hook, ANA, &mut world.ids, world.now).await.expect("set");
+    tenant
+        .set_own_secret(SecretField::HookSecret, &hook, ANA, &mut world.ids, world.now)
+        .await
+        .expect("set");
     assert_eq!(opened(&tenant, SecretField::HookSecret, "").await.as_deref(), Some("h00k"));
 }
 
 pub(crate) async fn another_host_needs_the_secrets_again(world: &mut World) {
     let tenant = world.tenant("acme").await;
-    let early = ConnectionUpdate { api_token: Some(SecretString::from("x")), ..ConnectionUpdate::default() };
-    let error = tenant.set_connection(early, ANA, &mut world.ids, world.now).await.expect_err("no host yet");
+    let early = ConnectionUpdate {
+        api_token: Some(SecretString::from("x")),
+        ..ConnectionUpdate::default()
+    };
+    let error = tenant
+        .set_connection(early, ANA, &mut world.ids, world.now)
+        .await
+        .expect_err("no host yet");
     assert!(error.to_string().contains("--api-url"), "{error}");
     connect(world, &tenant).await;
     let seq = tenant.tenant().await.expect("a tenant").history_seq;
-    let moved = || ConnectionUpdate { api_url: Some("https://evil.okta.com".into()), ..ConnectionUpdate::default() };
+    let moved = || ConnectionUpdate {
+        api_url: Some("https://evil.okta.com".into()),
+        ..ConnectionUpdate::default()
+    };
     let half = ConnectionUpdate { api_token: Some(SecretString::from("new")), ..moved() };
-    for (update, missing) in [(moved(), "--client-secret and --api-token"), (half, "give --client-secret again")] {
-        let error = tenant.set_connection(update, ANA, &mut world.ids, world.now).await.expect_err("refused");
+    for (update, missing) in
+        [(moved(), "--client-secret and --api-token"), (half, "give --client-secret again")]
+    {
+        let error = tenant
+            .set_connection(update, ANA, &mut world.ids, world.now)
+            .await
+            .expect_err("refused");
         assert!(error.to_string().contains(missing), "{error}");
         assert_eq!(tenant.connection().await.expect("a connection").host(), Some("acme.okta.com"));
-        assert_eq!(opened(&tenant, SecretField::ApiToken, "acme.okta.com").await.as_deref(), Some("t0ken"));
+        assert_eq!(
+            opened(&tenant, SecretField::ApiToken, "acme.okta.com").await.as_deref(),
+            Some("t0ken")
+        );
         assert_eq!(tenant.tenant().await.expect("a tenant").history_seq, seq);
     }
     let both = ConnectionUpdate {
@@ -182,7 +228,10 @@ pub(crate) async fn another_host_needs_the_secrets_again(world: &mut World) {
         ..moved()
     };
     tenant.set_connection(both, ANA, &mut world.ids, world.now).await.expect("set");
-    assert_eq!(opened(&tenant, SecretField::ApiToken, "evil.okta.com").await.as_deref(), Some("t2"));
+    assert_eq!(
+        opened(&tenant, SecretField::ApiToken, "evil.okta.com").await.as_deref(),
+        Some("t2")
+    );
     // One value alone leaves the others.
     let one = ConnectionUpdate { app_id: Some("0oapp".into()), ..ConnectionUpdate::default() };
     let now = tenant.set_connection(one, ANA, &mut world.ids, world.now).await.expect("set");
@@ -199,11 +248,20 @@ pub(crate) async fn attention_is_noted_and_seen_to(world: &mut World) {
     connection::set_org_id(&mut write, "00o1").await.expect("noted");
     write.commit().await.expect("commit");
     let seen = tenant.connection().await.expect("a connection");
-    assert_eq!((seen.attention.as_deref(), seen.attention_at), (Some("token_refused"), Some(world.now)));
+    assert_eq!(
+        (seen.attention.as_deref(), seen.attention_at),
+        (Some("token_refused"), Some(world.now))
+    );
     assert_eq!(seen.org_id.as_deref(), Some("00o1"));
     connect(world, &tenant).await;
     let seen = tenant.connection().await.expect("a connection");
-    assert_eq!((seen.attention, seen.attention_at, seen.org_id.as_deref()), (None, None, Some("00o1")));
+    assert_eq!(
+        (seen.attention, seen.attention_at, seen.org_id.as_deref()),
+        (None, None, Some("00o1"))
+    );
     let nobody: TenantId = world.nobody();
-    assert_eq!(world.db.tenant(nobody).connection().await.expect("a connection"), OktaConnection::default());
+    assert_eq!(
+        world.db.tenant(nobody).connection().await.expect("a connection"),
+        OktaConnection::default()
+    );
 }

@@ -51,7 +51,8 @@ impl World {
             owner: Email::parse("olga@acme.example").expect("an address"),
             rules: "email_domains = [\"acme.example\"]\n".into(),
         };
-        let tenant = self.db.create_tenant(&new, ANA, &mut self.ids, self.now).await.expect("a tenant");
+        let tenant =
+            self.db.create_tenant(&new, ANA, &mut self.ids, self.now).await.expect("a tenant");
         self.db.tenant(tenant.id)
     }
 
@@ -101,7 +102,9 @@ pub(crate) async fn play(engine: Engine, name: &str, story: Story) {
 fn postgres() -> Option<String> {
     let url = std::env::var("MUSTER_TEST_POSTGRES_URL").ok();
     if url.is_none() {
-        eprintln!("NOT TESTED ON POSTGRESQL: set MUSTER_TEST_POSTGRES_URL to the address of a superuser");
+        eprintln!(
+            "NOT TESTED ON POSTGRESQL: set MUSTER_TEST_POSTGRES_URL to the address of a superuser"
+        );
     }
     url
 }
