@@ -41,8 +41,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         );
     }
     let mut results = Results::default();
-    let mut good = unit_and_integration(options, url.as_deref(), &mut results)?;
-    if options.arguments.is_empty() {
+    let nextest = exists("cargo-nextest", "--version");
+    let mut good = if nextest {
+        with_nextest(options, url.as_deref(), &mut results)?
+    } else {
+        listen(&mut tests("test", options, url.as_deref())?, |line| results.add_libtest(line))?
+            .success()
+    };
+    if nextest && options.arguments.is_empty() {
         good &= doc_tests(&mut results)?;
     }
     drop(own);
@@ -53,23 +59,24 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unit_and_integration(
-    options: &Options,
-    url: Option<&str>,
-    results: &mut Results,
-) -> anyhow::Result<bool> {
+/// `cargo nextest run` or `cargo test` over what was asked for.
+fn tests(runner: &str, options: &Options, url: Option<&str>) -> anyhow::Result<Command> {
     let mut command = Command::new("cargo");
     command.current_dir(repo::root()?).envs(url.map(|url| ("MUSTER_TEST_POSTGRES_URL", url)));
-    let nextest = exists("cargo-nextest", "--version");
-    command.args(if nextest { &["nextest", "run"][..] } else { &["test"] });
+    command.args(runner.split(' ')).arg("--no-fail-fast");
     if !options.arguments.iter().any(|word| word == "-p" || word.starts_with("--package")) {
         command.arg("--workspace");
     }
     command.args(&options.arguments);
-    if !nextest {
-        command.args(["--no-fail-fast", "--lib", "--bins", "--tests"]);
-        return Ok(listen(&mut command, |line| results.add_libtest(line))?.success());
-    }
+    Ok(command)
+}
+
+fn with_nextest(
+    options: &Options,
+    url: Option<&str>,
+    results: &mut Results,
+) -> anyhow::Result<bool> {
+    let mut command = tests("nextest run", options, url)?;
     let report = junit_path()?;
     // What an earlier run left must not be counted when this one does not get as far as a report.
     if report.exists() {
