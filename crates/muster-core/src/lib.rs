@@ -18,3 +18,4 @@ pub mod problem;
 pub mod rules;
 pub mod run;
 pub mod scope;
+pub mod tenant;

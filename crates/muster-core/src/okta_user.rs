@@ -102,6 +102,20 @@ impl Attributes {
         self.0.get(name).and_then(text)
     }
 
+    /// All texts of the value: one, or each entry of a list.
+    pub fn texts(&self, name: &str) -> Vec<std::borrow::Cow<'_, str>> {
+        match self.0.get(name) {
+            Some(serde_json::Value::Array(items)) => items
+                .iter()
+                .map(|item| match item {
+                    serde_json::Value::String(text) => text.as_str().into(),
+                    other => other.to_string().into(),
+                })
+                .collect(),
+            _ => self.text(name).into_iter().collect(),
+        }
+    }
+
     /// All kept attributes in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &serde_json::Value)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))

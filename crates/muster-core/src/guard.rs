@@ -1,0 +1,139 @@
+//! How many removals are too many, and what proves that somebody is out.
+
+use crate::okta_user::{OktaStatus, OktaUser};
+use crate::person::StatusReason;
+use crate::rules::GuardRule;
+
+/// People answering 404 without any word of the log who may be taken as deleted in one run.
+pub const GONE_MAX: u64 = 5;
+
+/// How many of too many missing people are read by id before the rest is held.
+pub const SAMPLE: usize = 20;
+
+/// Up to how many removals a run may make by itself: the larger of a number and a share of those with access.
+pub fn limit(rule: &GuardRule, with_access: u64) -> u64 {
+    rule.people.max(with_access * rule.percent / 100)
+}
+
+/// What becomes of a run's removals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardVerdict {
+    /// Few enough: prove each, then remove.
+    Proceed,
+    /// Too many, and some only missing: read some of these by id to see whether the listing told the truth, then hold all.
+    SampleThenHold,
+    /// Too many, all shown by the listing itself: hold all.
+    Hold,
+}
+
+/// Judges the removals of a run that saw a whole listing. Everybody missing at once is always too many.
+pub fn judge(rule: &GuardRule, with_access: u64, listed_out: u64, missing: u64) -> GuardVerdict {
+    let everybody = missing > 0 && missing >= with_access;
+    if !everybody && listed_out + missing <= limit(rule, with_access) {
+        GuardVerdict::Proceed
+    } else if missing > 0 {
+        GuardVerdict::SampleThenHold
+    } else {
+        GuardVerdict::Hold
+    }
+}
+
+/// What Okta's System Log says of a user who answers 404.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogEvidence {
+    /// It shows that the user was deactivated or deleted.
+    Deleted,
+    /// It can be read and shows no such thing.
+    NotFound,
+    /// The token may not read it.
+    Unreadable,
+}
+
+/// What a read by id answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadById {
+    /// The user is there; `assigned` says whether the app's own record of them is too.
+    User { user: OktaUser, assigned: bool },
+    /// 404.
+    Gone { log: LogEvidence },
+}
+
+/// What a read by id proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The person is out, for this reason.
+    Out(StatusReason),
+    /// The person is in: whatever said otherwise was wrong.
+    StillIn,
+    /// 404, and a readable log knows of no deletion: the token no longer sees everybody.
+    Hidden,
+    /// 404, and the log cannot tell. Counts as out, for few people and while the canary holds.
+    Gone,
+}
+
+/// Weighs a read by id.
+pub fn prove(read: &ReadById) -> Proof {
+    match read {
+        ReadById::User { user, assigned } => match user.status {
+            OktaStatus::Suspended => Proof::Out(StatusReason::Suspended),
+            OktaStatus::Deprovisioned => Proof::Out(StatusReason::DeactivatedInOkta),
+            _ if !assigned => Proof::Out(StatusReason::Unassigned),
+            _ => Proof::StillIn,
+        },
+        ReadById::Gone { log: LogEvidence::Deleted } => Proof::Out(StatusReason::DeletedInOkta),
+        ReadById::Gone { log: LogEvidence::NotFound } => Proof::Hidden,
+        ReadById::Gone { log: LogEvidence::Unreadable } => Proof::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_of_a_number_and_a_share() {
+        use GuardVerdict::{Hold, Proceed, SampleThenHold};
+        let rule = GuardRule { people: 5, percent: 10 };
+        #[rustfmt::skip]
+        let cases = [
+            ("nobody",                      100,  0,   0, Proceed),
+            ("up to the share",             100,  4,   6, Proceed),
+            ("one above the share",         100,  5,   6, SampleThenHold),
+            ("all listed",                  100, 11,   0, Hold),
+            ("small company, five",          20,  0,   5, Proceed),
+            ("small company, six",           20,  0,   6, SampleThenHold),
+            ("everybody, however few",        3,  0,   3, SampleThenHold),
+            ("the only one",                  1,  0,   1, SampleThenHold),
+            ("a large company",          10_000,  0, 1000, Proceed),
+            ("a large company, one more", 10_000, 1, 1000, SampleThenHold),
+            ("nobody with access",            0,  0,   0, Proceed),
+        ];
+        for (name, with_access, listed, missing, want) in cases {
+            assert_eq!(judge(&rule, with_access, listed, missing), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_an_out_status_or_a_lost_assignment_proves_anything() {
+        let user = |status| OktaUser {
+            id: crate::id::OktaUserId::parse("00u1").expect("an id"),
+            status,
+            created: None,
+            attributes: crate::okta_user::Attributes::default(),
+        };
+        let read = |status, assigned| prove(&ReadById::User { user: user(status), assigned });
+        assert_eq!(read(OktaStatus::Active, true), Proof::StillIn);
+        assert_eq!(read(OktaStatus::LockedOut, true), Proof::StillIn);
+        assert_eq!(read(OktaStatus::Other("ODD".into()), true), Proof::StillIn);
+        assert_eq!(read(OktaStatus::Active, false), Proof::Out(StatusReason::Unassigned));
+        assert_eq!(read(OktaStatus::Suspended, true), Proof::Out(StatusReason::Suspended));
+        assert_eq!(
+            read(OktaStatus::Deprovisioned, false),
+            Proof::Out(StatusReason::DeactivatedInOkta)
+        );
+        let gone = |log| prove(&ReadById::Gone { log });
+        assert_eq!(gone(LogEvidence::Deleted), Proof::Out(StatusReason::DeletedInOkta));
+        assert_eq!(gone(LogEvidence::NotFound), Proof::Hidden);
+        assert_eq!(gone(LogEvidence::Unreadable), Proof::Gone);
+    }
+}
