@@ -68,8 +68,7 @@ fn names(line: &str, place: &str) -> bool {
 }
 
 fn size(file: &File, found: &mut Vec<Finding>) {
-    let is_test = file.path.contains("/tests/") || file.path.ends_with("tests.rs");
-    let max = if is_test { TEST_LINES_MAX } else { LINES_MAX };
+    let max = if file.is_test() { TEST_LINES_MAX } else { LINES_MAX };
     let lines = file.text.lines().count();
     if lines > max {
         found.push(Finding::about(&file.path, format!("has {lines} lines, more than {max}")));
