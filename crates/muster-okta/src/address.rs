@@ -24,14 +24,37 @@ pub const OKTA_SUFFIXES: [&str; 8] = [
 
 /// Hosts of Okta that are no org.
 const OKTAS_OWN: [&str; 12] = [
-    "www", "login", "developer", "support", "help", "status", "trust", "admin", "accounts", "api", "devforum",
+    "www",
+    "login",
+    "developer",
+    "support",
+    "help",
+    "status",
+    "trust",
+    "admin",
+    "accounts",
+    "api",
+    "devforum",
     "sec",
 ];
 
 /// Endings that only exist inside networks, or nowhere.
 const PRIVATE_ENDINGS: [&str; 15] = [
-    "localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private", "arpa",
-    "onion", "test", "invalid", "svc", "alt",
+    "localhost",
+    "local",
+    "localdomain",
+    "internal",
+    "intranet",
+    "lan",
+    "home",
+    "corp",
+    "private",
+    "arpa",
+    "onion",
+    "test",
+    "invalid",
+    "svc",
+    "alt",
 ];
 
 /// Where an Okta org answers: scheme, host and port, and nothing else. Shown as `https://acme.okta.com`.
@@ -47,7 +70,11 @@ impl OktaAddress {
     /// Reads what a customer typed or pasted: a host, an URL, the console's URL, an issuer.
     ///
     /// A domain that is not Okta's own is taken only with `confirm_custom`; without it the error asks for that.
-    pub fn parse(text: &str, extra: &ExtraHosts, confirm_custom: bool) -> Result<Parsed, BadAddress> {
+    pub fn parse(
+        text: &str,
+        extra: &ExtraHosts,
+        confirm_custom: bool,
+    ) -> Result<Parsed, BadAddress> {
         let mut notes = Vec::new();
         let typed = split(text, &mut notes)?;
         let mut address = canonical(&typed, &mut notes)?;
@@ -138,7 +165,9 @@ pub enum BadAddress {
     #[error("type the address of your Okta org, such as acme.okta.com")]
     Empty,
     /// Copied from a guide.
-    #[error("this is the placeholder of a guide; put the address of your own Okta org in its place")]
+    #[error(
+        "this is the placeholder of a guide; put the address of your own Okta org in its place"
+    )]
     Placeholder,
     /// Not an address at all.
     #[error("this is not the address of an Okta org: {0}")]
@@ -165,7 +194,9 @@ pub enum BadAddress {
     #[error("{0} is not a whole address; did you mean {0}.okta.com?")]
     SingleLabel(String),
     /// Okta's own site.
-    #[error("{0} is a site of Okta itself; type the address of your own org, such as acme.okta.com")]
+    #[error(
+        "{0} is a site of Okta itself; type the address of your own org, such as acme.okta.com"
+    )]
     NotAnOrg(String),
     /// An ending typed twice, or an Okta name with something after it.
     #[error("{0} only looks like an address of Okta; check its end")]
@@ -189,7 +220,8 @@ pub struct BadExtraHost(String);
 impl ExtraHosts {
     /// Reads `host:port` entries between commas or blanks. An IPv6 address stands in brackets.
     pub fn parse(text: &str) -> Result<Self, BadExtraHost> {
-        let entries = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
+        let entries =
+            text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
         let parsed = entries.map(|entry| {
             let bad = || BadExtraHost(entry.chars().take(80).collect());
             let (host, port) = entry.rsplit_once(':').ok_or_else(bad)?;
@@ -234,7 +266,8 @@ struct Typed {
 }
 
 fn split(text: &str, notes: &mut Vec<String>) -> Result<Typed, BadAddress> {
-    let frame = |c: char| c.is_whitespace() || c.is_control() || is_invisible(c) || "\"'`<>,;".contains(c);
+    let frame =
+        |c: char| c.is_whitespace() || c.is_control() || is_invisible(c) || "\"'`<>,;".contains(c);
     let bare = text.trim_matches(frame);
     if bare.is_empty() {
         return Err(BadAddress::Empty);
@@ -259,7 +292,9 @@ fn split(text: &str, notes: &mut Vec<String>) -> Result<Typed, BadAddress> {
     let (https, rest) = match lower.split_once("://") {
         Some(("https", _)) => (true, &bare["https://".len()..]),
         Some(("http", _)) => (false, &bare["http://".len()..]),
-        Some((scheme, _)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => {
+        Some((scheme, _))
+            if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) =>
+        {
             return Err(BadAddress::Scheme(scheme.chars().take(20).collect()));
         }
         // A "://" further behind belongs to a path or a query, which is cut off below.
@@ -297,7 +332,8 @@ fn split(text: &str, notes: &mut Vec<String>) -> Result<Typed, BadAddress> {
 fn canonical(typed: &Typed, notes: &mut Vec<String>) -> Result<OktaAddress, BadAddress> {
     let scheme = if typed.https { "https" } else { "http" };
     let unreadable = BadAddress::NotAnAddress("its name cannot be read");
-    let url = Url::parse(&format!("{scheme}://{}/", typed.authority)).map_err(|_| unreadable.clone())?;
+    let url =
+        Url::parse(&format!("{scheme}://{}/", typed.authority)).map_err(|_| unreadable.clone())?;
     let mut address = OktaAddress::of_url(&url).ok_or(unreadable)?;
     if let Some(dotless) = url.host_str().and_then(|host| host.strip_suffix('.')) {
         if dotless.is_empty() || dotless.ends_with('.') {
@@ -326,7 +362,9 @@ fn guard_network(typed: &Typed, address: &OktaAddress) -> Result<(), BadAddress>
             && !label.ends_with('-')
     };
     if host.len() > 253 || !labels.iter().all(fine) {
-        return Err(BadAddress::NotAnAddress("a name has letters, digits, hyphens and single dots"));
+        return Err(BadAddress::NotAnAddress(
+            "a name has letters, digits, hyphens and single dots",
+        ));
     }
     let last = labels.last().copied().unwrap_or_default();
     if PRIVATE_ENDINGS.contains(&last) || last.bytes().all(|b| b.is_ascii_digit()) {
@@ -381,7 +419,11 @@ fn guard_name(
     if OKTA_SUFFIXES.iter().any(|suffix| dotted.contains(&format!(".{suffix}."))) {
         return Err(BadAddress::LookAlike(host));
     }
-    if confirm_custom { Ok(AddressKind::CustomDomain) } else { Err(BadAddress::ConfirmCustom(host)) }
+    if confirm_custom {
+        Ok(AddressKind::CustomDomain)
+    } else {
+        Err(BadAddress::ConfirmCustom(host))
+    }
 }
 
 fn shortened(text: &str) -> String {

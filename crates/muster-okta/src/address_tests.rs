@@ -10,7 +10,7 @@ fn extra() -> ExtraHosts {
 fn outcome(text: &str, confirm: bool) -> String {
     match OktaAddress::parse(text, &extra(), confirm) {
         Ok(parsed) => {
-            let notes: String = parsed.notes.iter().map(|note| format!(" | {note}")).collect();
+            let notes = parsed.notes.iter().fold(String::new(), |all, note| all + " | " + note);
             let kind = match parsed.kind {
                 AddressKind::OktaSuffix => "",
                 AddressKind::CustomDomain => " custom",
@@ -35,7 +35,10 @@ fn what_customers_type_becomes_an_address_or_a_reason() {
         ("//acme.okta.com", "https://acme.okta.com | added https://"),
         ("https://acme.okta.com/", "https://acme.okta.com | removed the slash at its end"),
         ("HTTPS://Acme.OKTA.com", "https://acme.okta.com | put in lower case"),
-        (" \u{feff}https://acme.okta.com\r\n", "https://acme.okta.com | removed what stood around it"),
+        (
+            " \u{feff}https://acme.okta.com\r\n",
+            "https://acme.okta.com | removed what stood around it",
+        ),
         ("\"https://acme.okta.com\",", "https://acme.okta.com | removed what stood around it"),
         ("https://acme.okta.com:443", "https://acme.okta.com"),
         ("https://acme.okta.com.", "https://acme.okta.com | removed the dot at its end"),
@@ -60,14 +63,20 @@ fn what_customers_type_becomes_an_address_or_a_reason() {
         ("https://dev-12345678.okta.com", "https://dev-12345678.okta.com"),
         ("https://integrator-1234567.okta.com", "https://integrator-1234567.okta.com"),
         ("https://acme-admin.okta.com", &admin("")),
-        ("https://acme-admin.okta.com/admin/dashboard", &admin(" | removed the path /admin/dashboard")),
+        (
+            "https://acme-admin.okta.com/admin/dashboard",
+            &admin(" | removed the path /admin/dashboard"),
+        ),
         (
             "Acme-Admin.oktapreview.com",
             &format!("https://acme.oktapreview.com | added https:// | put in lower case | {ADMIN}"),
         ),
         // On the vendor's own list.
         ("http://127.0.0.1:8443", "http://127.0.0.1:8443 extra"),
-        ("https://127.0.0.1:8443/api/v1", "https://127.0.0.1:8443 extra | removed the path /api/v1"),
+        (
+            "https://127.0.0.1:8443/api/v1",
+            "https://127.0.0.1:8443 extra | removed the path /api/v1",
+        ),
         ("http://localhost:9000", "http://localhost:9000 extra"),
         ("http://[::1]:8080", "http://[::1]:8080 extra"),
         ("https://sim.internal", "https://sim.internal extra"),
@@ -160,7 +169,10 @@ fn what_customers_type_becomes_an_address_or_a_reason() {
 #[test]
 fn a_custom_domain_is_taken_once_confirmed_and_nothing_else_becomes_allowed_by_that() {
     assert_eq!(outcome("https://login.acme.com", true), "https://login.acme.com custom");
-    assert_eq!(outcome("https://m\u{fc}ller.example", true), "https://xn--mller-kva.example custom");
+    assert_eq!(
+        outcome("https://m\u{fc}ller.example", true),
+        "https://xn--mller-kva.example custom"
+    );
     for hostile in [
         "https://127.0.0.1",
         "https://localhost",
@@ -177,7 +189,9 @@ fn a_custom_domain_is_taken_once_confirmed_and_nothing_else_becomes_allowed_by_t
 
 #[test]
 fn an_accepted_address_reads_back_as_itself() {
-    for text in ["acme-admin.okta.com", "http://127.0.0.1:8443", "http://[::1]:8080", "login.acme.com"] {
+    for text in
+        ["acme-admin.okta.com", "http://127.0.0.1:8443", "http://[::1]:8080", "login.acme.com"]
+    {
         let first = OktaAddress::parse(text, &extra(), true).expect("accepted").address;
         let again = OktaAddress::parse(&first.to_string(), &extra(), true).expect("accepted");
         assert_eq!(again.address, first);
@@ -187,7 +201,8 @@ fn an_accepted_address_reads_back_as_itself() {
 
 #[test]
 fn the_host_key_has_a_port_only_where_it_must() {
-    let key = |text: &str| OktaAddress::parse(text, &extra(), true).expect("accepted").address.host_key();
+    let key =
+        |text: &str| OktaAddress::parse(text, &extra(), true).expect("accepted").address.host_key();
     assert_eq!(key("acme.okta.com"), "acme.okta.com");
     assert_eq!(key("http://127.0.0.1:8443"), "127.0.0.1:8443");
     assert_eq!(key("https://127.0.0.1:8443"), "127.0.0.1:8443");
@@ -220,20 +235,68 @@ fn a_list_of_extra_hosts_is_read_or_refused_as_a_whole() {
 #[test]
 fn only_public_addresses_may_be_called() {
     for bad in [
-        "0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.9.9.9",
-        "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1",
-        "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1",
-        "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:8.8.8.8", "::ffff:127.0.0.1", "::127.0.0.1",
-        "64:ff9b::8.8.8.8", "64:ff9b:1::1", "100::1", "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1",
-        "2001::1", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1", "2002:7f00:1::", "3fff::1",
-        "4000::1", "5f00::1",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.1.2.3",
+        "100.64.0.1",
+        "100.127.255.255",
+        "127.0.0.1",
+        "127.9.9.9",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.8",
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:8.8.8.8",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::8.8.8.8",
+        "64:ff9b:1::1",
+        "100::1",
+        "fc00::1",
+        "fd12::1",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "2001::1",
+        "2001:2::1",
+        "2001:10::1",
+        "2001:20::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "3fff::1",
+        "4000::1",
+        "5f00::1",
     ] {
         assert!(forbidden_ip(bad.parse().expect(bad)), "{bad}");
     }
     for good in [
-        "1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1", "192.0.1.1",
-        "198.17.0.1", "198.20.0.1", "223.255.255.255", "2600:1f18::1", "2a00:1450::1", "2001:4860::8888",
-        "2001:200::1", "3fff:1000::1",
+        "1.1.1.1",
+        "8.8.8.8",
+        "100.63.255.255",
+        "100.128.0.1",
+        "172.15.0.1",
+        "172.32.0.1",
+        "192.0.1.1",
+        "198.17.0.1",
+        "198.20.0.1",
+        "223.255.255.255",
+        "2600:1f18::1",
+        "2a00:1450::1",
+        "2001:4860::8888",
+        "2001:200::1",
+        "3fff:1000::1",
     ] {
         assert!(!forbidden_ip(good.parse().expect(good)), "{good}");
     }

@@ -23,7 +23,8 @@ impl Credentials {
     pub(crate) fn header(&self) -> Option<String> {
         let Self::Ssws(token) = self;
         let token = token.expose_secret();
-        let sane = !token.is_empty() && token.len() <= 500 && token.bytes().all(|b| b.is_ascii_graphic());
+        let sane =
+            !token.is_empty() && token.len() <= 500 && token.bytes().all(|b| b.is_ascii_graphic());
         sane.then(|| format!("SSWS {token}"))
     }
 }

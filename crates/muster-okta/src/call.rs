@@ -122,13 +122,13 @@ impl Caller {
         let _slot = self.slots.acquire().await.ok();
         let mut tries = Tries::default();
         loop {
-            self.turn(doing, bucket).await?;
+            let place = self.turn(doing, bucket).await?;
             let request = request(&path_and_query, token.as_deref(), &tries);
             let requested_at = self.timer.now();
             tries.sent += 1;
             self.calls.fetch_add(1, Ordering::Relaxed);
             let outcome = self.transport.send(&self.address, request).await;
-            self.note(bucket, outcome.as_ref().ok());
+            place.note(outcome.as_ref().ok());
             let reply = match outcome {
                 Ok(reply) if reply.body.len() > BODY_BYTES_MAX => {
                     Err(TransportError::TooLarge { limit: BODY_BYTES_MAX })
@@ -150,59 +150,52 @@ impl Caller {
                     let served = Served { reply, requested_at };
                     match read(&served) {
                         Ok(value) => return Ok(value),
-                        Err(why) => self.after_nonsense(doing, &served.reply, why, &mut tries).await?,
+                        Err(why) => {
+                            self.after_nonsense(doing, &served.reply, why, &mut tries).await?
+                        }
                     }
                 }
                 Judged::NotOkta => {
-                    let why = "it was not written by Okta; a proxy or a portal may stand in between";
+                    let why =
+                        "it was not written by Okta; a proxy or a portal may stand in between";
                     self.after_nonsense(doing, &reply, why.to_owned(), &mut tries).await?;
                 }
-                Judged::Throttled(throttle) => self.after_throttle(doing, &reply, throttle, &mut tries).await?,
+                Judged::Throttled(throttle) => {
+                    self.after_throttle(doing, &reply, throttle, &mut tries).await?
+                }
                 Judged::Passing(answer) => {
                     self.after_fault(doing, answer, &mut tries, &mut path_and_query).await?;
                 }
                 Judged::Refused(answer) => {
                     return Err(OktaError::Answered { doing, answer: Box::new(answer) });
                 }
-                Judged::Redirect => return Err(OktaError::Redirected { doing, status: reply.status }),
+                Judged::Redirect => {
+                    return Err(OktaError::Redirected { doing, status: reply.status });
+                }
             }
         }
     }
 
-    /// Waits until the budget lets us call.
-    async fn turn(&self, doing: &'static str, bucket: Option<&'static str>) -> Result<(), OktaError> {
-        let Some(bucket) = bucket else { return Ok(()) };
+    /// Waits until the budget lets us call, and takes a place in it.
+    async fn turn(
+        &self,
+        doing: &'static str,
+        bucket: Option<&'static str>,
+    ) -> Result<Place<'_>, OktaError> {
+        let Some(name) = bucket else { return Ok(Place { caller: self, bucket }) };
         let mut until = Timestamp::UNIX_EPOCH;
         for _ in 0..TURNS_MAX {
             let now = self.timer.now();
-            match self.state().budget.start(bucket, now) {
-                Ok(()) => return Ok(()),
-                Err(not_before) => until = not_before.max(later(now, SignedDuration::from_millis(100))),
+            match self.state().budget.start(name, now) {
+                Ok(()) => return Ok(Place { caller: self, bucket }),
+                Err(not_before) => {
+                    until = not_before.max(later(now, SignedDuration::from_millis(100)))
+                }
             }
             tracing::debug!(bucket, until = %until, "waiting for Okta's rate limit");
             self.timer.wait_until(until).await;
         }
         Err(OktaError::RateLimited { doing, until, request_id: None })
-    }
-
-    fn note(&self, bucket: Option<&'static str>, reply: Option<&Reply>) {
-        let Some(bucket) = bucket else { return };
-        let received = self.timer.now();
-        let mut state = self.state();
-        state.budget.finish(bucket);
-        let Some(headers) = reply.and_then(LimitHeaders::of) else { return };
-        state.share.count(bucket, &headers);
-        // A limit of 0 speaks of calls at once, not of the window.
-        if headers.limit > 0 {
-            state.budget.observe(
-                bucket,
-                headers.limit,
-                headers.remaining,
-                headers.reset,
-                headers.date,
-                received,
-            );
-        }
     }
 
     async fn after_silence(
@@ -213,7 +206,9 @@ impl Caller {
         path_and_query: &mut String,
     ) -> Result<(), OktaError> {
         let smaller = match &cause {
-            TransportError::Timeout | TransportError::TooLarge { .. } => with_smaller_page(path_and_query),
+            TransportError::Timeout | TransportError::TooLarge { .. } => {
+                with_smaller_page(path_and_query)
+            }
             _ => None,
         };
         let hopeless = match &cause {
@@ -278,7 +273,9 @@ impl Caller {
         let now = self.timer.now();
         let wait = match throttle {
             Throttle::Window => window_wait(reply, now),
-            Throttle::AtOnce { retry_after: Some(seconds) } => SignedDuration::from_secs(seconds.into()),
+            Throttle::AtOnce { retry_after: Some(seconds) } => {
+                SignedDuration::from_secs(seconds.into())
+            }
             Throttle::AtOnce { retry_after: None } => {
                 let step = (tries.resets as usize).min(AT_ONCE_MS.len() - 1);
                 self.shortened(AT_ONCE_MS[step])
@@ -319,6 +316,38 @@ impl Caller {
     }
 }
 
+/// A place in the budget, given back when the call ends, a call that is dropped half-way included.
+struct Place<'a> {
+    caller: &'a Caller,
+    bucket: Option<&'static str>,
+}
+
+impl Place<'_> {
+    /// Takes note of what the reply says of the limit.
+    fn note(self, reply: Option<&Reply>) {
+        let Some(bucket) = self.bucket else { return };
+        let Some(headers) = reply.and_then(LimitHeaders::of) else { return };
+        let received = self.caller.timer.now();
+        let mut state = self.caller.state();
+        state.share.count(bucket, &headers);
+        // A limit of 0 speaks of calls at once, not of the window.
+        if headers.limit > 0 {
+            let LimitHeaders { limit, remaining, reset, date } = headers;
+            state.budget.observe(bucket, limit, remaining, reset, date, received);
+        }
+        // Dropping `self` locks again.
+        drop(state);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(bucket) = self.bucket {
+            self.caller.state().budget.finish(bucket);
+        }
+    }
+}
+
 /// Until the window ends, by the clock that set its end: our own clock may be wrong.
 fn window_wait(reply: &Reply, now: Timestamp) -> SignedDuration {
     let Some(headers) = LimitHeaders::of(reply) else { return SignedDuration::from_secs(1) };
@@ -334,7 +363,8 @@ fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
 
 fn request(path_and_query: &str, token: Option<&str>, tries: &Tries) -> Request {
     let mut request = Request::get(path_and_query);
-    let mut put = |name: &str, value: &str| request.headers.push((name.to_owned(), value.to_owned()));
+    let mut put =
+        |name: &str, value: &str| request.headers.push((name.to_owned(), value.to_owned()));
     put("accept", "application/json");
     put("user-agent", concat!("Muster/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {

@@ -18,14 +18,15 @@ use crate::auth::Credentials;
 use crate::call::{Call, Caller, Served};
 use crate::error::{ErrorKind, OktaError, Verdict};
 pub use crate::keep::KeepAttributes;
-use crate::page::{Next, next};
 pub use crate::page::PageLink;
+use crate::page::{Next, next};
 use crate::people::{self, People};
 pub use crate::people::{ListedUser, SkippedUser};
 use crate::request::encoded;
 pub use crate::transport::{Exchange, HttpTransport, Transport, TransportError};
 use crate::wire::{
-    self, App, AppGroup, AppUser, EventHook, Group, LogEvent, Me, Organization, UserSchema, UserType,
+    self, App, AppGroup, AppUser, EventHook, Group, LogEvent, Me, Organization, UserSchema,
+    UserType,
 };
 
 /// Most people that Okta puts on a page of an app. Source: management API, `listApplicationUsers`.
@@ -70,7 +71,15 @@ impl ClientConfig {
         timer: Arc<dyn Timer>,
         seed: u64,
     ) -> Self {
-        Self { address, token, share_percent: 50, transport, timer, seed, page_size: APP_USERS_PAGE_MAX }
+        Self {
+            address,
+            token,
+            share_percent: 50,
+            transport,
+            timer,
+            seed,
+            page_size: APP_USERS_PAGE_MAX,
+        }
     }
 }
 
@@ -95,7 +104,9 @@ struct Inner {
 
 impl fmt::Debug for OktaClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OktaClient").field("address", &self.inner.caller.address).finish_non_exhaustive()
+        f.debug_struct("OktaClient")
+            .field("address", &self.inner.caller.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -170,7 +181,8 @@ impl OktaClient {
         const DOING: &str = "reading a page of the app's people";
         let path = format!("/api/v1/apps/{}/users", part(DOING, app_id)?);
         let first = || format!("{path}?expand=user&limit={}", self.inner.page_size);
-        self.people_page(DOING, &path, first, after, |body| people::app_users_page(body, keep)).await
+        self.people_page(DOING, &path, first, after, |body| people::app_users_page(body, keep))
+            .await
     }
 
     /// Reads one page of the org's users. The plain list leaves out those who are deactivated.
@@ -207,19 +219,32 @@ impl OktaClient {
         const DOING: &str = "reading a person";
         let call = Call::get(DOING, format!("/api/v1/users/{id}"));
         let read = self.inner.caller.call(call, |served| {
-            let listed = people::user(&served.reply.body, keep).map_err(|error| error.to_string())?;
-            if listed.user.id == *id { Ok(listed) } else { Err("it is about another person".to_owned()) }
+            let listed =
+                people::user(&served.reply.body, keep).map_err(|error| error.to_string())?;
+            if listed.user.id == *id {
+                Ok(listed)
+            } else {
+                Err("it is about another person".to_owned())
+            }
         });
         absent(read.await)
     }
 
     /// Reads one assignment. `None` when Okta answers 404 `E0000007` for the person; the app itself missing is an error.
-    pub async fn app_user(&self, app_id: &str, id: &OktaUserId) -> Result<Option<AppUser>, OktaError> {
+    pub async fn app_user(
+        &self,
+        app_id: &str,
+        id: &OktaUserId,
+    ) -> Result<Option<AppUser>, OktaError> {
         const DOING: &str = "reading an assignment";
         let call = Call::get(DOING, format!("/api/v1/apps/{}/users/{id}", part(DOING, app_id)?));
         let read = self.inner.caller.call(call, |served| {
             let assigned: AppUser = parsed(served)?;
-            if assigned.id == id.as_str() { Ok(assigned) } else { Err("it is about another person".to_owned()) }
+            if assigned.id == id.as_str() {
+                Ok(assigned)
+            } else {
+                Err("it is about another person".to_owned())
+            }
         });
         let read = read.await;
         if let Err(OktaError::Answered { answer, .. }) = &read {
@@ -233,7 +258,11 @@ impl OktaClient {
     }
 
     /// Whether the System Log since then knows of a deletion or deactivation of this user.
-    pub async fn logged_deletion(&self, id: &OktaUserId, since: Timestamp) -> Result<bool, OktaError> {
+    pub async fn logged_deletion(
+        &self,
+        id: &OktaUserId,
+        since: Timestamp,
+    ) -> Result<bool, OktaError> {
         const DOING: &str = "looking for a deletion in the System Log";
         const DELETIONS: [&str; 3] = [
             "user.lifecycle.delete.initiated",
@@ -279,7 +308,8 @@ impl OktaClient {
 
     /// Reads the admin whose rights the token has.
     pub async fn me(&self) -> Result<Me, OktaError> {
-        self.get(Call::get("reading the owner of the API token", "/api/v1/users/me".to_owned())).await
+        self.get(Call::get("reading the owner of the API token", "/api/v1/users/me".to_owned()))
+            .await
     }
 
     /// Reads the attributes that people of the default type have.
@@ -290,7 +320,8 @@ impl OktaClient {
 
     /// Reads the types of people; there are at most ten.
     pub async fn user_types(&self) -> Result<Vec<UserType>, OktaError> {
-        self.get(Call::get("reading the types of people", "/api/v1/meta/types/user".to_owned())).await
+        self.get(Call::get("reading the types of people", "/api/v1/meta/types/user".to_owned()))
+            .await
     }
 
     /// Reads the event hooks; they come in one piece.
@@ -328,7 +359,10 @@ impl OktaClient {
         filter: &str,
         after: Option<&PageLink>,
     ) -> Result<Page<LogEvent>, OktaError> {
-        let mut first = format!("/api/v1/logs?since={}&sortOrder=ASCENDING&limit=1000", encoded(&log_time(since)));
+        let mut first = format!(
+            "/api/v1/logs?since={}&sortOrder=ASCENDING&limit=1000",
+            encoded(&log_time(since))
+        );
         if !filter.is_empty() {
             first.push_str("&filter=");
             first.push_str(&encoded(filter));
@@ -340,7 +374,11 @@ impl OktaClient {
         self.inner.caller.call(call, parsed).await
     }
 
-    async fn page<T: DeserializeOwned>(&self, doing: &'static str, path: String) -> Result<Page<T>, OktaError> {
+    async fn page<T: DeserializeOwned>(
+        &self,
+        doing: &'static str,
+        path: String,
+    ) -> Result<Page<T>, OktaError> {
         let read = self.inner.caller.call(Call::get(doing, path), |served| {
             let items: Vec<T> = parsed(served)?;
             Ok((items, self.next(served)?))
@@ -374,7 +412,12 @@ impl OktaClient {
         });
         let (people, next, requested_at) = read.await?;
         let next = self.pinned(doing, next).await?;
-        Ok(UsersPage { users: people.users, skipped_unreadable: people.skipped, next, requested_at })
+        Ok(UsersPage {
+            users: people.users,
+            skipped_unreadable: people.skipped,
+            next,
+            requested_at,
+        })
     }
 
     fn next(&self, served: &Served) -> Result<Next, String> {
@@ -398,7 +441,11 @@ impl OktaClient {
         });
         match asked.await {
             Ok(aliases) if aliases.contains(&host) => Ok(Some(link)),
-            Err(error) if error.verdict() != Verdict::GiveUp && error.kind() != ErrorKind::Unreadable => Err(error),
+            Err(error)
+                if error.verdict() != Verdict::GiveUp && error.kind() != ErrorKind::Unreadable =>
+            {
+                Err(error)
+            }
             _ => Err(OktaError::ForeignLink { doing, host: host.host_key() }),
         }
     }

@@ -145,7 +145,9 @@ pub enum OktaError {
         status: u16,
     },
     /// The next page lies on a host that is not this org's.
-    #[error("{doing}: the next page is said to be at {host:?}, which is not this org; the token was not sent there")]
+    #[error(
+        "{doing}: the next page is said to be at {host:?}, which is not this org; the token was not sent there"
+    )]
     ForeignLink {
         /// What was tried.
         doing: &'static str,
@@ -184,7 +186,9 @@ impl OktaError {
             Self::NoReply { cause: Refused { .. }, .. }
             | Self::Redirected { .. }
             | Self::ForeignLink { .. } => ErrorKind::Refused,
-            Self::NoReply { cause: TooLarge { .. }, .. } | Self::Unreadable { .. } => ErrorKind::Unreadable,
+            Self::NoReply { cause: TooLarge { .. }, .. } | Self::Unreadable { .. } => {
+                ErrorKind::Unreadable
+            }
             Self::NoReply { .. } => ErrorKind::Unavailable,
             Self::BadToken { .. } => ErrorKind::Credentials,
             Self::BadId { .. } => ErrorKind::BadRequest,

@@ -56,7 +56,8 @@ impl Throttle {
         match LimitHeaders::of(reply) {
             Some(headers) if headers.limit > 0 => Self::Window,
             _ => {
-                let retry_after = reply.header("retry-after").and_then(|text| text.trim().parse().ok());
+                let retry_after =
+                    reply.header("retry-after").and_then(|text| text.trim().parse().ok());
                 Self::AtOnce { retry_after: retry_after.filter(|&seconds| seconds <= 90) }
             }
         }

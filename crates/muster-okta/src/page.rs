@@ -87,7 +87,11 @@ pub(crate) fn next(reply: &Reply, ours: &OktaAddress, aliases: &[OktaAddress]) -
     let Ok(link) = PageLink::parse(&url[Position::BeforePath..Position::AfterQuery]) else {
         return broken;
     };
-    if host == *ours || aliases.contains(&host) { Next::At(link) } else { Next::Elsewhere(host, link) }
+    if host == *ours || aliases.contains(&host) {
+        Next::At(link)
+    } else {
+        Next::Elsewhere(host, link)
+    }
 }
 
 /// The links of one header line as `(url, rel)`. Source of the grammar: RFC 8288.
@@ -147,7 +151,8 @@ mod tests {
     use super::*;
 
     fn ours() -> OktaAddress {
-        OktaAddress::of_url(&Url::parse("https://acme.okta.com").expect("an URL")).expect("an address")
+        OktaAddress::of_url(&Url::parse("https://acme.okta.com").expect("an URL"))
+            .expect("an address")
     }
 
     fn after(lines: &[&str]) -> Next {
@@ -158,7 +163,8 @@ mod tests {
     #[test]
     fn the_next_page_is_found_however_the_header_is_written() {
         const SELF: &str = "<https://acme.okta.com/api/v1/users?limit=1>; rel=\"self\"";
-        const NEXT: &str = "<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>; rel=\"next\"";
+        const NEXT: &str =
+            "<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>; rel=\"next\"";
         let link = PageLink::parse("/api/v1/users?after=200u,a%3D;b&limit=1").expect("a link");
         let at = Next::At(link);
         for lines in [
@@ -170,14 +176,27 @@ mod tests {
             // The same link twice is one link.
             vec![NEXT, NEXT],
             vec!["<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>;rel=next"],
-            vec!["<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>; title=\"a, b; rel=self\"; REL=\"prev Next\""],
-            vec!["< https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1 > ; rel = \"next\""],
+            vec![
+                "<https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1>; title=\"a, b; rel=self\"; REL=\"prev Next\"",
+            ],
+            vec![
+                "< https://acme.okta.com/api/v1/users?after=200u,a%3D;b&limit=1 > ; rel = \"next\"",
+            ],
             vec!["</api/v1/users?after=200u,a%3D;b&limit=1>; rel=\"next\""],
-            vec!["<HTTPS://ACME.okta.com:443/api/v1/users?after=200u,a%3D;b&limit=1#x>; rel=\"next\""],
+            vec![
+                "<HTTPS://ACME.okta.com:443/api/v1/users?after=200u,a%3D;b&limit=1#x>; rel=\"next\"",
+            ],
         ] {
             assert_eq!(after(&lines), at, "{lines:?}");
         }
-        for lines in [vec![], vec![SELF], vec!["<>"], vec![""], vec!["rel=\"next\""], vec!["<https://x>; rel=\"nextish\""]] {
+        for lines in [
+            vec![],
+            vec![SELF],
+            vec!["<>"],
+            vec![""],
+            vec!["rel=\"next\""],
+            vec!["<https://x>; rel=\"nextish\""],
+        ] {
             assert_eq!(after(&lines), Next::End, "{lines:?}");
         }
     }
@@ -190,7 +209,10 @@ mod tests {
         };
         for (url, expected) in [
             ("https://evil.example/api/v1/users?after=1", "evil.example /api/v1/users?after=1"),
-            ("https://acme.okta.com.evil.example/api/v1/users", "acme.okta.com.evil.example /api/v1/users"),
+            (
+                "https://acme.okta.com.evil.example/api/v1/users",
+                "acme.okta.com.evil.example /api/v1/users",
+            ),
             ("http://acme.okta.com/api/v1/users", "acme.okta.com:80 /api/v1/users"),
             ("https://acme.okta.com:8443/api/v1/users", "acme.okta.com:8443 /api/v1/users"),
         ] {
@@ -209,7 +231,10 @@ mod tests {
             "",
             "api/v1/users",
         ] {
-            assert!(matches!(after(&[&format!("<{url}>; rel=\"next\"")]), Next::Broken(_)), "{url}");
+            assert!(
+                matches!(after(&[&format!("<{url}>; rel=\"next\"")]), Next::Broken(_)),
+                "{url}"
+            );
         }
         let long = format!("</api/v1/users?after={}>; rel=next", "x".repeat(LINK_BYTES_MAX));
         assert!(matches!(after(&[&long]), Next::Broken(_)));
@@ -219,7 +244,10 @@ mod tests {
 
     #[test]
     fn another_name_of_the_org_is_followed_on_the_host_that_was_called() {
-        let header = ("link".to_owned(), "<https://login.acme.com/api/v1/users?after=1>; rel=next".to_owned());
+        let header = (
+            "link".to_owned(),
+            "<https://login.acme.com/api/v1/users?after=1>; rel=next".to_owned(),
+        );
         let reply = Reply { status: 200, headers: vec![header], body: Bytes::new() };
         let alias = OktaAddress::of_url(&Url::parse("https://login.acme.com").expect("an URL"));
         let aliases: Vec<_> = alias.into_iter().collect();
@@ -229,13 +257,26 @@ mod tests {
 
     #[test]
     fn a_stored_link_reads_back_and_nothing_else_does() {
-        let link = PageLink::parse("/api/v1/apps/0oa1/users?expand=user&after=00u%2B1").expect("a link");
+        let link =
+            PageLink::parse("/api/v1/apps/0oa1/users?expand=user&after=00u%2B1").expect("a link");
         assert_eq!(PageLink::parse(link.as_str()), Ok(link.clone()));
         assert_eq!(link.path(), "/api/v1/apps/0oa1/users");
         for bad in [
-            "", "/", "/api/v1/", "https://acme.okta.com/api/v1/users", "//evil.example/api/v1/users",
-            "/api/v1/users#x", "/api/v1/users?a b", "/api/v1/users\r\nx: y", "/api/v1//users", "/api/v1/./users",
-            "/api/v1/../x", "/api/v2/users", "/api/v1/é", "/api/v1/a\\b", " proving",
+            "",
+            "/",
+            "/api/v1/",
+            "https://acme.okta.com/api/v1/users",
+            "//evil.example/api/v1/users",
+            "/api/v1/users#x",
+            "/api/v1/users?a b",
+            "/api/v1/users\r\nx: y",
+            "/api/v1//users",
+            "/api/v1/./users",
+            "/api/v1/../x",
+            "/api/v2/users",
+            "/api/v1/é",
+            "/api/v1/a\\b",
+            " proving",
         ] {
             assert_eq!(PageLink::parse(bad), Err(BadLink), "{bad:?}");
         }

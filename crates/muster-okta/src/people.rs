@@ -9,7 +9,9 @@ use std::fmt;
 use jiff::Timestamp;
 use muster_core::id::OktaUserId;
 use muster_core::okta_user::{Attributes, OktaStatus, OktaUser};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
 use crate::keep::KeepAttributes;
@@ -97,12 +99,16 @@ fn one_by_one(body: &str, seed: &EntrySeed<'_>) -> Result<People, BadPeople> {
                 people.users.push(listed);
                 continue;
             }
-            Ok(Err(Incomplete::User)) => return Err(BadPeople(Incomplete::User.as_str().to_owned())),
+            Ok(Err(Incomplete::User)) => {
+                return Err(BadPeople(Incomplete::User.as_str().to_owned()));
+            }
             Ok(Err(problem)) => problem.as_str().to_owned(),
             Err(error) => shape(&error).0,
         };
         let Some(id) = id_of(part.get()) else {
-            return Err(BadPeople(format!("the record of a person without an id cannot be read: {why}")));
+            return Err(BadPeople(format!(
+                "the record of a person without an id cannot be read: {why}"
+            )));
         };
         people.skipped.push(SkippedUser { id, why });
     }
@@ -224,7 +230,11 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut users = Vec::new();
         while let Some(entry) = seq.next_element_seed(self.0)? {
-            users.push(entry.listed(self.0.of_app).map_err(|problem| A::Error::custom(problem.as_str()))?);
+            users.push(
+                entry
+                    .listed(self.0.of_app)
+                    .map_err(|problem| A::Error::custom(problem.as_str()))?,
+            );
         }
         Ok(users)
     }
@@ -253,13 +263,21 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
         let mut entry = Entry::default();
         while let Some(key) = map.next_key_seed(KeySeed)? {
             match key {
-                Key::Id => entry.id = map.next_value_seed(TextSeed(|text| OktaUserId::parse(text).ok()))?,
-                Key::Status => entry.status = map.next_value_seed(TextSeed(|text| Some(Box::from(text))))?,
+                Key::Id => {
+                    entry.id = map.next_value_seed(TextSeed(|text| OktaUserId::parse(text).ok()))?
+                }
+                Key::Status => {
+                    entry.status = map.next_value_seed(TextSeed(|text| Some(Box::from(text))))?
+                }
                 Key::Created if !self.of_app => {
                     entry.created = map.next_value_seed(TextSeed(|text| text.parse().ok()))?;
                 }
-                Key::Profile if !self.of_app => entry.profile = map.next_value_seed(ProfileSeed(self.keep))?,
-                Key::Embedded if self.of_app => entry.embedded = map.next_value_seed(EmbeddedSeed(self.keep))?,
+                Key::Profile if !self.of_app => {
+                    entry.profile = map.next_value_seed(ProfileSeed(self.keep))?
+                }
+                Key::Embedded if self.of_app => {
+                    entry.embedded = map.next_value_seed(EmbeddedSeed(self.keep))?
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

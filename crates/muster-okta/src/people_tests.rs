@@ -56,18 +56,26 @@ fn the_text_of_the_attributes_does_not_depend_on_their_order_or_on_what_is_not_s
         let body = format!(r#"{{"id":"00u1","status":"ACTIVE","profile":{profile}}}"#);
         user(body.as_bytes(), &keep()).map(|listed| listed.raw).map_err(|error| error.to_string())
     };
-    let expected = Ok(r#"{"level":3,"remote":true,"skills":["a","b"],"title":"Lead \"x\" é"}"#.to_owned());
-    assert_eq!(raw(r#"{"title":"Lead \"x\" é","skills":["a","b"],"level":3,"remote":true}"#), expected);
+    let expected =
+        Ok(r#"{"level":3,"remote":true,"skills":["a","b"],"title":"Lead \"x\" é"}"#.to_owned());
     assert_eq!(
-        raw(r#"{"remote":true,"email":null,"level":3,"login":"","firstName":"  ","other":{"title":[]},"skills":["a","b"],"\u0074itle":"Lead \"x\" \u00e9"}"#),
+        raw(r#"{"title":"Lead \"x\" é","skills":["a","b"],"level":3,"remote":true}"#),
+        expected
+    );
+    assert_eq!(
+        raw(
+            r#"{"remote":true,"email":null,"level":3,"login":"","firstName":"  ","other":{"title":[]},"skills":["a","b"],"\u0074itle":"Lead \"x\" \u00e9"}"#
+        ),
         expected
     );
     assert_eq!(raw(r#"{"skills":[],"title":null}"#), Ok("{}".to_owned()));
 }
 
+type Damage = fn(&mut Value);
+
 #[test]
 fn one_broken_person_does_not_cost_the_others() {
-    let breakages: [(&str, fn(&mut Value)); 8] = [
+    let breakages: [(&str, Damage); 8] = [
         ("status of another type", |entry| entry["_embedded"]["user"]["status"] = json!(7)),
         ("no status", |entry| entry["_embedded"]["user"]["status"] = Value::Null),
         ("no profile", |entry| entry["_embedded"]["user"]["profile"] = Value::Null),
@@ -75,7 +83,9 @@ fn one_broken_person_does_not_cost_the_others() {
         ("another user embedded", |entry| entry["_embedded"]["user"]["id"] = json!("00u9")),
         ("no id within", |entry| entry["_embedded"]["user"]["id"] = Value::Null),
         ("embedded user of another type", |entry| entry["_embedded"]["user"] = json!("00u2")),
-        ("id within that would leave the path", |entry| entry["_embedded"]["user"]["id"] = json!("../me")),
+        ("id within that would leave the path", |entry| {
+            entry["_embedded"]["user"]["id"] = json!("../me")
+        }),
     ];
     for (name, damage) in breakages {
         let mut broken = assigned("00u2");
@@ -89,7 +99,7 @@ fn one_broken_person_does_not_cost_the_others() {
 
 #[test]
 fn a_person_without_the_user_fails_the_page() {
-    let breakages: [fn(&mut Value); 4] = [
+    let breakages: [Damage; 4] = [
         |entry| entry["_embedded"] = Value::Null,
         |entry| entry["_embedded"] = json!({}),
         |entry| entry["_embedded"] = json!({"user": null}),
@@ -118,7 +128,19 @@ fn a_broken_person_without_an_id_fails_the_page() {
 #[test]
 fn what_is_not_a_page_is_refused_without_repeating_its_content() {
     for body in [
-        "", "null", "{}", "7", "\"secret\"", "[", "[{", "[null]", "[7]", "[[]]", "<html>secret</html>", "[]]", "[] x",
+        "",
+        "null",
+        "{}",
+        "7",
+        "\"secret\"",
+        "[",
+        "[{",
+        "[null]",
+        "[7]",
+        "[[]]",
+        "<html>secret</html>",
+        "[]]",
+        "[] x",
         "[{\"id\":\"00u1\",\"_embedded\":{\"user\":{\"id\":\"00u1\",\"status\":\"secret",
     ] {
         let error = app_users_page(body.as_bytes(), &keep()).expect_err(body).to_string();

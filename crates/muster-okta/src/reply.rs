@@ -75,7 +75,11 @@ impl Reply {
         Some(Refusal {
             code: short(&code),
             summary: short(&summary),
-            causes: causes.into_iter().filter_map(|cause| cause.error_summary).map(|s| short(&s)).collect(),
+            causes: causes
+                .into_iter()
+                .filter_map(|cause| cause.error_summary)
+                .map(|s| short(&s))
+                .collect(),
         })
     }
 }
@@ -146,14 +150,22 @@ mod tests {
     #[test]
     fn refusals_are_read_in_both_of_oktas_ways_and_nothing_else_is() {
         let code = |body: &str| reply(&[], body).refusal().map(|refusal| refusal.code);
-        assert_eq!(code(r#"{"errorCode":"E0000007","errorSummary":"no","errorCauses":[]}"#), Some("E0000007".into()));
+        assert_eq!(
+            code(r#"{"errorCode":"E0000007","errorSummary":"no","errorCauses":[]}"#),
+            Some("E0000007".into())
+        );
         assert_eq!(code(r#"{"errorCode":"E0000007","errorCauses":null}"#), Some("E0000007".into()));
-        assert_eq!(code(r#"{"error":"invalid_client","error_description":"x"}"#), Some("invalid_client".into()));
-        for other in ["", "{}", "[]", "null", "<html>", r#"{"errorCode":7}"#, r#"{"errorCode":""}"#] {
+        assert_eq!(
+            code(r#"{"error":"invalid_client","error_description":"x"}"#),
+            Some("invalid_client".into())
+        );
+        for other in ["", "{}", "[]", "null", "<html>", r#"{"errorCode":7}"#, r#"{"errorCode":""}"#]
+        {
             assert_eq!(code(other), None, "{other}");
         }
         let long = format!(r#"{{"errorCode":"E1","errorSummary":"a\n{}"}}"#, "x".repeat(9999));
-        let summary = reply(&[], &long).refusal().map(|refusal| refusal.summary).unwrap_or_default();
+        let summary =
+            reply(&[], &long).refusal().map(|refusal| refusal.summary).unwrap_or_default();
         assert_eq!(summary.chars().count(), 300);
         assert!(summary.starts_with("a x"));
     }

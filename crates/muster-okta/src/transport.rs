@@ -70,7 +70,11 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    pub(crate) async fn send(&self, to: &OktaAddress, request: Request) -> Result<Reply, TransportError> {
+    pub(crate) async fn send(
+        &self,
+        to: &OktaAddress,
+        request: Request,
+    ) -> Result<Reply, TransportError> {
         match self {
             Self::Http(http) => http.send(to, request).await,
             Self::InProcess(exchange) => exchange.exchange(request).await,
@@ -118,7 +122,8 @@ impl HttpTransport {
             .timeout(WHOLE_CALL)
             .dns_resolver(Arc::new(resolver));
         if let Some(proxy) = proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|error| TransportError::Other(chain(&error)))?;
+            let proxy =
+                reqwest::Proxy::all(proxy).map_err(|error| TransportError::Other(chain(&error)))?;
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|error| TransportError::Other(chain(&error)))?;
@@ -136,7 +141,9 @@ impl HttpTransport {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect();
         let too_large = TransportError::TooLarge { limit: BODY_BYTES_MAX };
         let announced = response.content_length().unwrap_or(0);
@@ -190,7 +197,8 @@ impl reqwest::dns::Resolve for PublicOnly {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let exempt = self.exempt.names(name.as_str());
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let public: Vec<SocketAddr> =
                 found.iter().copied().filter(|at| exempt || !forbidden_ip(at.ip())).collect();
             if public.is_empty() && !found.is_empty() {

@@ -17,7 +17,9 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadBody> {
         let what = match error.classify() {
             serde_json::error::Category::Data => "it has another shape than Okta's",
             serde_json::error::Category::Eof => "it ends too early",
-            serde_json::error::Category::Io | serde_json::error::Category::Syntax => "it is not JSON",
+            serde_json::error::Category::Io | serde_json::error::Category::Syntax => {
+                "it is not JSON"
+            }
         };
         BadBody(format!("{what} (line {}, column {})", error.line(), error.column()))
     })
@@ -88,9 +90,15 @@ impl From<AppWire> for App {
             name: wire.name,
             label: wire.label.unwrap_or_default(),
             status: wire.status.unwrap_or_default(),
-            client_id: wire.credentials.and_then(|held| held.oauth_client).and_then(|held| held.client_id),
+            client_id: wire
+                .credentials
+                .and_then(|held| held.oauth_client)
+                .and_then(|held| held.client_id),
             implicit_assignment: settings.implicit_assignment.unwrap_or(false),
-            redirect_uris: settings.oauth_client.and_then(|held| held.redirect_uris).unwrap_or_default(),
+            redirect_uris: settings
+                .oauth_client
+                .and_then(|held| held.redirect_uris)
+                .unwrap_or_default(),
             sign_on_mode: wire.sign_on_mode,
         }
     }
@@ -181,7 +189,10 @@ struct Href {
 impl From<OrganizationWire> for Organization {
     fn from(wire: OrganizationWire) -> Self {
         let links = wire.links.unwrap_or_default();
-        let hrefs = [links.organization, links.alternate].into_iter().flatten().filter_map(|link| link.href);
+        let hrefs = [links.organization, links.alternate]
+            .into_iter()
+            .flatten()
+            .filter_map(|link| link.href);
         let addresses =
             hrefs.filter_map(|href| OktaAddress::of_url(&url::Url::parse(&href).ok()?)).collect();
         Self { id: wire.id, pipeline: wire.pipeline, addresses }
@@ -310,7 +321,10 @@ impl LogEvent {
     /// The ids of the targets of one type: `User`, `UserGroup`, `AppInstance`.
     pub fn targets<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
         let targets = self.target.as_deref().unwrap_or_default();
-        targets.iter().filter(move |target| target.kind.as_deref() == Some(kind)).filter_map(|t| t.id.as_deref())
+        targets
+            .iter()
+            .filter(move |target| target.kind.as_deref() == Some(kind))
+            .filter_map(|t| t.id.as_deref())
     }
 
     /// Whether it went through; an event that says nothing of its outcome did.
