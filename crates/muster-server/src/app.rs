@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_core::id::IdSource;
-use muster_okta::transport::HttpTransport;
+use muster_okta::transport::{HttpConfig, HttpTransport, Transport};
 use muster_store::db::Db;
 use muster_store::secrets::MasterKeys;
 use muster_store::{DatabaseUrl, StoreError};
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, random_seed};
 use crate::config::{Config, MasterKeyFile};
-use crate::sync::{Engine, EngineConfig, HttpConnect};
+use crate::sync::{Engine, EngineConfig, OktaConnect};
 
 /// Why an installation cannot be opened. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +54,11 @@ impl App {
     /// What carries out runs, over HTTPS.
     pub fn engine(&self) -> Result<Engine, OpenError> {
         let extra = self.config.okta_extra_hosts.clone();
-        let transport = HttpTransport::new(&extra)
+        let http = HttpConfig { extra_hosts: extra.clone(), ..HttpConfig::default() };
+        let transport = HttpTransport::new(http)
             .map_err(|error| OpenError::Other(format!("cannot make calls by HTTPS: {error}")))?;
         let seed = u64::from_le_bytes(std::array::from_fn(|at| random_seed()[at]));
-        let connect = HttpConnect::new(self.clock.clone(), extra, transport, seed);
+        let connect = OktaConnect::new(self.clock.clone(), extra, Transport::Http(transport), seed);
         let config = EngineConfig {
             clock: self.clock.clone(),
             seed: random_seed(),

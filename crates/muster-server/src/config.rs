@@ -504,7 +504,7 @@ mod tests {
         std::fs::write(&file, text).expect("written");
         let config = Config::read(Some(&file), &Environment::of([("MUSTER_LISTEN", "127.0.0.1:9001")])).expect("fine");
         assert_eq!(config.listen.port(), 9001);
-        assert_eq!(config.log_poll, Some(Duration::from_secs(60)));
+        assert_eq!(config.log_poll, Some(Duration::from_mins(1)));
         assert_eq!(config.trusted_proxies.len(), 2);
         assert_eq!(config.origins[var::LOG_POLL_SECONDS], Origin::File(3));
         let told = |text: &str| {

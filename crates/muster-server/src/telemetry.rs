@@ -18,10 +18,8 @@ const CARRIERS: [&str; 8] =
 /// Called twice, the first call stands.
 pub fn start(logging: &Logging, quiet: &str) {
     let text = logging.filter.as_deref().unwrap_or(quiet);
-    let mut filter = text.to_owned();
-    for carrier in CARRIERS.iter().filter(|carrier| !names(text, carrier)) {
-        filter.push_str(&format!(",{carrier}=warn"));
-    }
+    let hushed = CARRIERS.iter().filter(|carrier| !names(text, carrier)).map(|carrier| format!("{carrier}=warn"));
+    let filter = std::iter::once(text.to_owned()).chain(hushed).collect::<Vec<_>>().join(",");
     // The text was checked when it was read; should it fail all the same, warnings are still worth having.
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
     let builder = tracing_subscriber::fmt()

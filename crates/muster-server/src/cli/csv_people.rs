@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use muster_core::name::Name;
-use muster_core::person::{Email, Role};
+use muster_core::person::Role;
 use muster_store::accounts::NewAccount;
 
 use super::exit::CliError;
@@ -63,12 +63,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<(u64, NewAccount)>, CliError> {
     let Some(head) = records.next() else {
         return Err(refused([(1, "the file is empty; its first line names the columns".to_owned())]));
     };
-    let columns = columns(&head.map_err(unreadable)?)?;
+    let columns = columns(&head.map_err(|error| unreadable(&error))?)?;
     let mut accounts = Vec::new();
     let mut mistakes = Vec::new();
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     for record in records {
-        let record = record.map_err(unreadable)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let record = record.map_err(|error| unreadable(&error))?;
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
         if record.iter().all(str::is_empty) {
             continue;
         }
@@ -93,24 +94,39 @@ pub(super) fn parse(text: &str) -> Result<Vec<(u64, NewAccount)>, CliError> {
     Ok(accounts)
 }
 
-/// The error of a file with mistakes, each at its line.
-pub(super) fn refused(mistakes: impl IntoIterator<Item = (u64, String)>) -> CliError {
-    let mut text = String::from("nobody was added:");
-    let mut more = 0;
-    for (at, (line, what)) in mistakes.into_iter().enumerate() {
-        if at < TOLD {
-            text.push_str(&format!("\n  line {line}: {what}"));
-        } else {
-            more += 1;
-        }
-    }
-    if more > 0 {
-        text.push_str(&format!("\n  … and {more} more"));
-    }
-    CliError::Usage(text)
+/// Counts lines as an editor does. The reader's own count is that of the line end before a record.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
 }
 
-fn unreadable(error: csv::Error) -> CliError {
+impl Lines<'_> {
+    /// The line of the record that begins at or, behind line ends, right after `byte`. Records come in order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let start = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(c) = self.text.get(self.at)
+            && (self.at < start || matches!(c, b'\r' | b'\n'))
+        {
+            self.line += u64::from(*c == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
+/// The error of a file with mistakes, each at its line.
+pub(super) fn refused(mistakes: impl IntoIterator<Item = (u64, String)>) -> CliError {
+    let mut lines: Vec<String> = mistakes.into_iter().map(|(line, what)| format!("\n  line {line}: {what}")).collect();
+    if lines.len() > TOLD {
+        let more = format!("\n  … and {} more", lines.len() - TOLD);
+        lines.truncate(TOLD);
+        lines.push(more);
+    }
+    CliError::Usage(format!("nobody was added:{}", lines.concat()))
+}
+
+fn unreadable(error: &csv::Error) -> CliError {
     let line = error.position().map_or(0, csv::Position::line);
     refused([(line, "this line cannot be read as CSV".to_owned())])
 }
@@ -155,13 +171,11 @@ fn account(values: &BTreeMap<Column, &str>) -> Result<NewAccount, Vec<String>> {
             wrong.push(format!("there are control characters or line breaks in {name}"));
         }
     }
-    let email = match text(Column::Email) {
-        Some(address) => Email::parse(address).map_err(|bad| wrong.push(bad.to_string())).ok(),
-        None => {
-            wrong.push("there is no e-mail address".to_owned());
-            None
-        }
-    };
+    let email = text(Column::Email)
+        .ok_or_else(|| "there is no e-mail address".to_owned())
+        .and_then(words::email)
+        .map_err(|bad| wrong.push(bad))
+        .ok();
     if text(Column::FirstName).is_none() && text(Column::LastName).is_none() {
         wrong.push("there is no name".to_owned());
     }
@@ -169,16 +183,10 @@ fn account(values: &BTreeMap<Column, &str>) -> Result<NewAccount, Vec<String>> {
         Some(word) => words::role(word).map_err(|bad| wrong.push(format!("role {word:?} {bad}"))).ok(),
         None => Some(Role::Learner),
     };
-    let start_date = match text(Column::StartDate) {
-        Some(date) => match date.parse::<Date>() {
-            Ok(date) => Some(date),
-            Err(_) => {
-                wrong.push(format!("start_date {date:?} is not a date such as 2026-11-23"));
-                None
-            }
-        },
-        None => None,
-    };
+    let start_date = text(Column::StartDate).and_then(|date| {
+        let read = date.parse::<Date>();
+        read.map_err(|_| wrong.push(format!("start_date {date:?} is not a date such as 2026-11-23"))).ok()
+    });
     let language = text(Column::Language).map(str::to_owned);
     if let Some(tag) = &language
         && !is_language(tag)
@@ -242,7 +250,7 @@ mod tests {
             "email,first_name,last_name\nana@acme.example,Ana,Ito\n",
             "\u{feff}Email;First name;Last-Name\r\nana@acme.example;Ana;Ito\r\n",
             "last_name\tfirst_name\temail\nIto\tAna\tana@acme.example",
-            "email,first_name,last_name\n ana@acme.example , \"Ana\" ,Ito\n,,\n\n",
+            "email,first_name,last_name\n ana@acme.example , Ana ,Ito\n,,\n\n",
         ] {
             assert_eq!(told(text), want, "{text:?}");
         }

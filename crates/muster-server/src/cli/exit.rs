@@ -82,12 +82,13 @@ impl CliError {
     /// The exit code for it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Config(_) => Exit::Usage,
-            Self::Open(OpenError::MasterKey { .. } | OpenError::LostMasterKey { .. }) => Exit::Usage,
+            Self::Usage(_)
+            | Self::Config(_)
+            | Self::Open(OpenError::MasterKey { .. } | OpenError::LostMasterKey { .. })
+            | Self::Run(RunError::NotConnected(_) | RunError::NoSuchRun(_)) => Exit::Usage,
             Self::Open(OpenError::Store(error)) | Self::Store(error) | Self::Run(RunError::Store(error)) => {
                 of_store(error)
             }
-            Self::Run(RunError::NotConnected(_) | RunError::NoSuchRun(_)) => Exit::Usage,
             Self::Interrupted(_) => Exit::Interrupted,
             Self::Open(OpenError::Other(_)) | Self::Run(RunError::Rules { .. }) | Self::Output(_) | Self::Other(_) => {
                 Exit::Failed

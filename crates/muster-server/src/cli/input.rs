@@ -17,7 +17,7 @@ const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A file or standard input.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Source {
+pub(super) enum Source {
     Stdin,
     File(PathBuf),
 }
@@ -70,13 +70,13 @@ impl Source {
 /// # Errors
 ///
 /// The text names the option and what is wrong, and repeats neither the secret nor the argument, which might be one.
-pub fn secret(option: &str, source: &Source) -> Result<SecretString, CliError> {
+pub(super) fn secret(option: &str, source: &Source) -> Result<SecretString, CliError> {
     let text = secret_text(option, source)?;
     checked(option, &text)
 }
 
 /// Reads an API token. The word `SSWS`, which people copy along with it, is taken away; says whether it was there.
-pub fn token(option: &str, source: &Source) -> Result<(SecretString, bool), CliError> {
+pub(super) fn token(option: &str, source: &Source) -> Result<(SecretString, bool), CliError> {
     let text = secret_text(option, source)?;
     match text.trim().strip_prefix("SSWS ") {
         Some(bare) => Ok((checked(option, bare)?, true)),
@@ -119,18 +119,19 @@ fn checked(option: &str, text: &str) -> Result<SecretString, CliError> {
 }
 
 /// Reads a text from a file or standard input.
-pub fn text(source: &Source) -> Result<String, CliError> {
+pub(super) fn text(source: &Source) -> Result<String, CliError> {
     let name = source.name();
     let bytes =
         source.read(TEXT_BYTES_MAX).map_err(|error| CliError::Usage(format!("{name} cannot be read: {error}")))?;
     String::from_utf8(bytes.to_vec()).map_err(|bad| {
-        let line = bytes[..bad.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let good = bad.utf8_error().valid_up_to();
+        let line = bytes[..good].split(|byte| *byte == b'\n').count();
         CliError::Usage(format!("{name}, line {line}: this is not UTF-8; save the file as UTF-8 and try again"))
     })
 }
 
 /// At most one of several options may read standard input.
-pub fn one_stdin(options: &[(&str, Option<&Source>)]) -> Result<(), CliError> {
+pub(super) fn one_stdin(options: &[(&str, Option<&Source>)]) -> Result<(), CliError> {
     let from_stdin: Vec<&str> =
         options.iter().filter(|(_, source)| *source == Some(&Source::Stdin)).map(|(option, _)| *option).collect();
     match from_stdin[..] {

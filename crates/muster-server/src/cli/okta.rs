@@ -58,8 +58,8 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
         Command::Rules { sub, file: None, why: _ } => show_rules(cx, &sub).await,
         Command::Rules { sub, file: Some(file), why } => replace_rules(cx, &sub, &file, &why).await,
         Command::Show { sub } => okta_show::run(cx, &sub).await,
-        Command::Plan { sub } => sync::plan(cx, &sub).await,
-        Command::Sync(sync) => sync::run(sync, cx).await,
+        Command::Plan { sub } => Box::pin(sync::plan(cx, &sub)).await,
+        Command::Sync(sync) => Box::pin(sync::run(sync, cx)).await,
     }
 }
 

@@ -50,9 +50,9 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
     let runs = db.runs(RUNS).await?;
     let runs: Vec<Value> = runs.iter().map(|run| json!(run_view::RunJson::of(run))).collect();
     let secret = |field: SecretField| {
-        find(&secrets, field)
-            .map(|info| json!({"set_at": info.set_at, "set_by": info.set_by, "host": info.host}))
-            .unwrap_or(Value::Null)
+        find(&secrets, field).map_or(Value::Null, |info| {
+            json!({"set_at": info.set_at, "set_by": info.set_by, "host": info.host})
+        })
     };
     let attention = attention(&connection).map(|(code, since, hint)| json!({"code": code, "since": since, "hint": hint}));
     Ok(json!({

@@ -1,12 +1,13 @@
 //! A person and what happened to them, as people and scripts see it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
 use muster_core::field::Field;
 use muster_core::id::{ChangeId, PersonId, RunId};
 use muster_store::TenantDb;
-use muster_store::history::Entry;
+use muster_store::history;
 use muster_store::people::PersonKey;
 use muster_store::people_view::PersonView;
 use serde_json::{Map, Value};
@@ -53,7 +54,7 @@ pub(super) fn name(person: &PersonView) -> String {
 
 /// Everything that happened to a person, newest first.
 pub(super) async fn timeline(db: &TenantDb, person: PersonId) -> Result<Vec<Moment>, CliError> {
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<history::Entry> = Vec::new();
     loop {
         let before = entries.last().map(|entry| entry.seq);
         let page = db.timeline(person, before, PAGE).await?;
@@ -87,7 +88,7 @@ pub(super) async fn timeline(db: &TenantDb, person: PersonId) -> Result<Vec<Mome
 }
 
 /// The two sides of an entry, field by field.
-fn fields(entry: &Entry) -> Map<String, Value> {
+fn fields(entry: &history::Entry) -> Map<String, Value> {
     let side = |text: &Option<Box<serde_json::value::RawValue>>| -> Map<String, Value> {
         text.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
     };
@@ -109,11 +110,14 @@ async fn name_managers(
 ) -> Result<(), CliError> {
     for side in pair.as_array_mut().into_iter().flatten() {
         let Some(id) = side.as_str().and_then(|text| text.parse::<PersonId>().ok()) else { continue };
-        if !names.contains_key(&id) {
-            let found = db.find_person(&PersonKey::Id(id)).await?;
-            names.insert(id, found.map(|person| person.profile.email.shown().to_owned()));
-        }
-        if let Some(Some(email)) = names.get(&id) {
+        let name = match names.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let found = db.find_person(&PersonKey::Id(id)).await?;
+                unknown.insert(found.map(|person| person.profile.email.shown().to_owned()))
+            }
+        };
+        if let Some(email) = name {
             *side = email.as_str().into();
         }
     }
@@ -174,11 +178,16 @@ pub(super) fn text(out: &mut Out, person: &PersonView, timeline: &[Moment]) -> R
 }
 
 fn tell(out: &mut Out, moment: &Moment) -> Result<(), CliError> {
-    let mut why = format!("by {}", cause_words(&moment.cause));
-    if !(moment.actor.is_empty() || moment.actor == "okta") {
-        why.push_str(&format!(", {}", clean(&moment.actor)));
-    }
-    out.line(format!("{}  {} {why}", out.time(moment.at), happened(&moment.kind)))?;
+    let who = match moment.actor.as_str() {
+        "" | "okta" => String::new(),
+        actor => format!(", {}", clean(actor)),
+    };
+    out.line(format!(
+        "{}  {} by {}{who}",
+        out.time(moment.at),
+        happened(&moment.kind),
+        cause_words(&moment.cause)
+    ))?;
     if let Some(run) = moment.run_id {
         out.line(format!("    in {run}"))?;
     }

@@ -15,14 +15,14 @@ use crate::sync::{Progress, RunError};
 use crate::telemetry;
 
 /// How waiting for a run ended.
-pub enum Waited {
+pub(super) enum Waited {
     Ended(Box<Run>),
     /// Somebody pressed Ctrl-C, or the system wants the process to end.
     Interrupted,
 }
 
 /// Waits for `work`, the driving of a run, and shows how far it is.
-pub async fn follow(
+pub(super) async fn follow(
     mut watch: watch::Receiver<Progress>, work: impl Future<Output = Result<Run, RunError>>,
 ) -> Result<Waited, RunError> {
     let bar = Bar::new();
@@ -108,7 +108,7 @@ fn words(progress: &Progress) -> String {
 }
 
 /// What a run does in a phase.
-pub fn phase(phase: RunPhase) -> &'static str {
+pub(super) fn phase(phase: RunPhase) -> &'static str {
     match phase {
         RunPhase::Start => "starting",
         RunPhase::Read => "reading people from Okta",
@@ -123,7 +123,7 @@ pub fn phase(phase: RunPhase) -> &'static str {
 }
 
 /// Says that a run goes on without whoever waited for it.
-pub fn goes_on(subdomain: &str, run: &Run) -> String {
+pub(super) fn goes_on(subdomain: &str, run: &Run) -> String {
     let again = if run.kind == RunKind::Preview { "plan" } else { "sync" };
     format!(
         "stopped waiting. Nothing is lost: run {} goes on from where it was ({}) with the next `muster okta {again} \

@@ -97,11 +97,11 @@ pub(super) fn row(run: &Run, out: &Out) -> Vec<String> {
 /// How a run went, for people.
 pub(super) fn summary(out: &mut Out, run: &Run, sub: &str) -> Result<(), CliError> {
     let kind = capital(kind_words(run.kind));
-    let mut head = format!("{kind} {} {}", run.id, state_words(run.state));
-    if let Some(ms) = duration_ms(run) {
-        head.push_str(&format!(", after {} and {}", seconds(ms), calls(run.calls)));
-    }
-    out.line(head + ".")?;
+    let took = match duration_ms(run) {
+        Some(ms) => format!(", after {} and {}", seconds(ms), calls(run.calls)),
+        None => String::new(),
+    };
+    out.line(format!("{kind} {} {}{took}.", run.id, state_words(run.state)))?;
     for (n, what) in counts_in_words(&run.counts, run.kind == RunKind::Preview) {
         out.line(format!("{:>9}  {what}", thousands(n)))?;
     }

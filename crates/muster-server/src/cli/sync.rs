@@ -68,7 +68,7 @@ async fn ask_and_wait(
 pub(super) async fn wait(
     engine: &Engine, tenant: &Tenant, db: &TenantDb, run: RunId,
 ) -> Result<Run, CliError> {
-    match progress::follow(engine.watch(), engine.drive(db, run)).await? {
+    match Box::pin(progress::follow(engine.watch(), engine.drive(db, run))).await? {
         Waited::Ended(run) => Ok(*run),
         Waited::Interrupted => {
             let standing = db.run(run).await?.ok_or_else(|| CliError::Usage(format!("there is no run {run}")))?;
