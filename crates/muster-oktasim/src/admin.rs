@@ -166,7 +166,9 @@ impl Org {
                 Ok(self.did(slot))
             }
             Action::Activate { who } => self.shift(who, Transition::Activate, "activate", now),
-            Action::Deactivate { who } => self.shift(who, Transition::Deactivate, "deactivate", now),
+            Action::Deactivate { who } => {
+                self.shift(who, Transition::Deactivate, "deactivate", now)
+            }
             Action::Suspend { who } => self.shift(who, Transition::Suspend, "suspend", now),
             Action::Unsuspend { who } => self.shift(who, Transition::Unsuspend, "unsuspend", now),
             Action::Lock { who } => self.shift(who, Transition::Lock, "lock", now),
@@ -194,7 +196,10 @@ impl Org {
             }
             Action::Assign { who, app } => {
                 let (slot, app) = (self.find_person(who)?, self.find_app(app.as_deref())?);
-                let uri = format!("/admin/app/oidc_client/instance/{}/assign/", self.ids.id(Kind::App, app));
+                let uri = format!(
+                    "/admin/app/oidc_client/instance/{}/assign/",
+                    self.ids.id(Kind::App, app)
+                );
                 let cause = self.on_person(&uri, slot, "");
                 self.assign(app, slot, &cause, now)?;
                 Ok(self.did(slot))

@@ -1,18 +1,18 @@
 //! Okta's API as a pure function: a request and a time in, a reply out.
 
-pub mod answer;
-pub mod apps;
-pub mod event_hooks;
-pub mod exchange;
-pub mod filter;
-pub mod groups;
-pub mod listing;
-pub mod logs;
-pub mod meta;
-pub mod people_search;
-pub mod render;
-pub mod users;
-pub mod well_known;
+pub(crate) mod answer;
+pub(crate) mod apps;
+pub(crate) mod event_hooks;
+pub(crate) mod exchange;
+pub(crate) mod filter;
+pub(crate) mod groups;
+pub(crate) mod listing;
+pub(crate) mod logs;
+pub(crate) mod meta;
+pub(crate) mod people_search;
+pub(crate) mod render;
+pub(crate) mod users;
+pub(crate) mod well_known;
 
 use http::Method;
 use jiff::Timestamp;
@@ -46,12 +46,12 @@ pub(crate) struct Call<'r> {
 
 impl Call<'_> {
     /// A parameter of the query.
-    pub fn param(&self, name: &str) -> Option<&str> {
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Option<Value> {
+    pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.request.body).ok()
     }
 }

@@ -75,7 +75,9 @@ async fn serve(cli: &Cli) -> Result<(), String> {
     });
     // Programs wait for this line, so it must leave at once.
     let mut out = std::io::stdout();
-    writeln!(out, "{introduction}").and_then(|()| out.flush()).map_err(|error| error.to_string())?;
+    writeln!(out, "{introduction}")
+        .and_then(|()| out.flush())
+        .map_err(|error| error.to_string())?;
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())
 }
 

@@ -237,7 +237,10 @@ mod tests {
         let hits = |rule: Rule, calls: &[(&str, &str, u16)]| -> Vec<bool> {
             let mut faults = Faults::default();
             faults.add(rule);
-            calls.iter().map(|(method, path, page)| faults.strike(method, path, *page).is_some()).collect()
+            calls
+                .iter()
+                .map(|(method, path, page)| faults.strike(method, path, *page).is_some())
+                .collect()
         };
         let users = ("GET", "/api/v1/apps/0oa1/users", 1);
         let page_two = ("GET", "/api/v1/apps/0oa1/users", 2);

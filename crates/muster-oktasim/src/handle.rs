@@ -56,7 +56,8 @@ impl OrgHandle {
     /// Makes the API token work, or not.
     pub fn set_token_state(&self, state: TokenState) {
         // Without names nothing can be unknown.
-        let _ = self.with(|org| org.set_token(Some(state), &std::collections::BTreeMap::new(), None));
+        let _ =
+            self.with(|org| org.set_token(Some(state), &std::collections::BTreeMap::new(), None));
     }
 
     /// Gives the API token another right in one area.
@@ -86,7 +87,12 @@ impl OrgHandle {
     }
 
     /// Hands over a hook's answer to its verification.
-    pub fn verified(&self, verification: &Verification, outcome: &Outcome, now: Timestamp) -> Reply {
+    pub fn verified(
+        &self,
+        verification: &Verification,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Reply {
         self.with(|org| org.verified(verification, outcome, now))
     }
 

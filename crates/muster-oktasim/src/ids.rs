@@ -4,21 +4,21 @@
 //! is reversible, so an id leads straight to its slot and a million people need no index.
 
 /// How many bytes an id has.
-pub const LENGTH: usize = 20;
+pub(crate) const LENGTH: usize = 20;
 
 /// An id as text on the stack.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id([u8; LENGTH]);
+pub(crate) struct Id([u8; LENGTH]);
 
 impl Id {
     /// The id as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         // Only ASCII is ever written into an id.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// The id as bytes, for writing straight into a body.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -37,7 +37,7 @@ impl std::fmt::Display for Id {
 
 /// The kinds of thing that carry an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     User,
     App,
     AppUser,
@@ -65,20 +65,20 @@ impl Kind {
 
 /// Makes and reads the ids of one org.
 #[derive(Debug, Clone, Copy)]
-pub struct Ids {
+pub(crate) struct Ids {
     seed: u64,
     tail: [u8; 6],
 }
 
 impl Ids {
     /// Orgs with different seeds have different ids.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let digits = base62(scramble(seed ^ 0x5EED));
         Self { seed, tail: [digits[8], digits[9], digits[10], b'1', b'd', b'7'] }
     }
 
     /// The id of the thing of this kind with this number.
-    pub fn id(self, kind: Kind, number: u32) -> Id {
+    pub(crate) fn id(self, kind: Kind, number: u32) -> Id {
         let mut text = [0; LENGTH];
         text[..3].copy_from_slice(&kind.prefix());
         text[3..14].copy_from_slice(&base62(scramble(u64::from(number) ^ self.salt(kind))));
@@ -87,7 +87,7 @@ impl Ids {
     }
 
     /// The number in an id of this kind, or nothing when the text is not such an id of this org.
-    pub fn number(self, kind: Kind, text: &str) -> Option<u32> {
+    pub(crate) fn number(self, kind: Kind, text: &str) -> Option<u32> {
         let bytes = text.as_bytes();
         if bytes.len() != LENGTH || bytes[..3] != kind.prefix() || bytes[14..] != self.tail {
             return None;
@@ -96,7 +96,7 @@ impl Ids {
     }
 
     /// An opaque cursor that only the same listing of this org accepts again.
-    pub fn cursor(self, listing: u16, place: Place) -> String {
+    pub(crate) fn cursor(self, listing: u16, place: Place) -> String {
         let packed = u64::from(place.after)
             | u64::from(place.page) << 32
             | u64::from(check(listing, place, self.seed)) << 48;
@@ -107,7 +107,7 @@ impl Ids {
     }
 
     /// Reads a cursor back; nothing when it is not one of this listing.
-    pub fn place(self, listing: u16, text: &str) -> Option<Place> {
+    pub(crate) fn place(self, listing: u16, text: &str) -> Option<Place> {
         let digits = text.strip_prefix("200u")?.as_bytes();
         if digits.len() != 11 {
             return None;
@@ -120,7 +120,7 @@ impl Ids {
     }
 
     /// The page that a cursor leads to, whatever its listing; 2 for text that is no cursor.
-    pub fn page_of(self, text: &str) -> u16 {
+    pub(crate) fn page_of(self, text: &str) -> u16 {
         let digits = text.strip_prefix("200u").map(str::as_bytes).and_then(from_base62);
         let packed = digits.map(|digits| unscramble(digits) ^ self.seed.rotate_left(17));
         packed.and_then(|packed| u16::try_from(packed >> 32 & 0xFFFF).ok()).unwrap_or(2)
@@ -135,7 +135,7 @@ impl Ids {
 
 /// Where a listing goes on: after which number, and which page (counted from 1) comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub after: u32,
     pub page: u16,
 }
@@ -155,7 +155,7 @@ const FORWARD: u64 = 0x9E37_79B9_7F4A_7C15;
 const BACKWARD: u64 = inverse(FORWARD);
 
 /// A reversible mix of 64 bits.
-pub fn scramble(value: u64) -> u64 {
+pub(crate) fn scramble(value: u64) -> u64 {
     let mut mixed = value.wrapping_mul(FORWARD);
     mixed ^= mixed >> 32;
     mixed = mixed.wrapping_mul(FORWARD);
@@ -183,7 +183,7 @@ const fn inverse(odd: u64) -> u64 {
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Eleven base-62 digits, which hold any 64-bit number.
-pub fn base62(mut value: u64) -> [u8; 11] {
+pub(crate) fn base62(mut value: u64) -> [u8; 11] {
     let mut text = [0; 11];
     for digit in text.iter_mut().rev() {
         *digit = DIGITS[usize::try_from(value % 62).unwrap_or_default()];

@@ -94,7 +94,10 @@ impl Pool {
     }
 
     fn value(&self, shared: Shared) -> &[u8] {
-        usize::try_from(shared.0).ok().and_then(|place| self.values.get(place)).map_or(b"null", |json| json)
+        usize::try_from(shared.0)
+            .ok()
+            .and_then(|place| self.values.get(place))
+            .map_or(b"null", |json| json)
     }
 }
 
@@ -104,27 +107,27 @@ pub struct Profile(Box<[u8]>);
 
 /// Builds a profile entry by entry; each attribute at most once.
 #[derive(Debug, Default)]
-pub struct Builder(Vec<u8>);
+pub(crate) struct Builder(Vec<u8>);
 
 const SHARED: u8 = 0;
 const OWN: u8 = 1;
 
 impl Builder {
     /// An attribute whose value is in the pool.
-    pub fn shared(&mut self, attribute: Attribute, value: Shared) -> &mut Self {
+    pub(crate) fn shared(&mut self, attribute: Attribute, value: Shared) -> &mut Self {
         self.0.extend_from_slice(&[attribute.0, SHARED]);
         self.0.extend_from_slice(&value.0.to_le_bytes());
         self
     }
 
     /// An attribute whose value only this person has.
-    pub fn own(&mut self, attribute: Attribute, value: &Value) -> &mut Self {
+    pub(crate) fn own(&mut self, attribute: Attribute, value: &Value) -> &mut Self {
         let json = value.to_string();
         self.own_json(attribute, json.as_bytes())
     }
 
     /// As [`Self::own`], for plain text.
-    pub fn text(&mut self, attribute: Attribute, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, attribute: Attribute, text: &str) -> &mut Self {
         if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
             let length = u16::try_from(text.len() + 2).unwrap_or(u16::MAX);
             self.0.extend_from_slice(&[attribute.0, OWN]);
@@ -148,7 +151,7 @@ impl Builder {
     }
 
     /// The finished profile.
-    pub fn build(self) -> Profile {
+    pub(crate) fn build(self) -> Profile {
         Profile(self.0.into())
     }
 }
@@ -263,7 +266,12 @@ mod tests {
         let mut pool = Pool::default();
         let profile = Profile::from_values(
             &mut pool,
-            [("login", json!("a\"b")), ("level", json!(3)), ("skills", json!(["x"])), ("gone", json!(null))],
+            [
+                ("login", json!("a\"b")),
+                ("level", json!(3)),
+                ("skills", json!(["x"])),
+                ("gone", json!(null)),
+            ],
         );
         assert_eq!(profile.get(&pool, "login"), json!("a\"b"));
         assert_eq!(profile.get(&pool, "level"), json!(3));
@@ -275,9 +283,13 @@ mod tests {
     #[test]
     fn a_change_replaces_adds_and_unsets() {
         let mut pool = Pool::default();
-        let before = Profile::from_values(&mut pool, [("city", json!("Osaka")), ("title", json!("Lead"))]);
-        let changes =
-            [("city".to_owned(), json!(null)), ("title".to_owned(), json!("Head")), ("shoe".to_owned(), json!(43))];
+        let before =
+            Profile::from_values(&mut pool, [("city", json!("Osaka")), ("title", json!("Lead"))]);
+        let changes = [
+            ("city".to_owned(), json!(null)),
+            ("title".to_owned(), json!("Head")),
+            ("shoe".to_owned(), json!(43)),
+        ];
         let after = before.with(&mut pool, &changes);
         assert_eq!(after.json(&pool, "city"), None);
         assert_eq!(after.text(&pool, "title"), "Head");

@@ -3,20 +3,20 @@
 use jiff::Timestamp;
 
 /// Seconds since 1970, in 32 bits because a million people hold six of them each. 0 means "never".
-pub type Seconds = u32;
+pub(crate) type Seconds = u32;
 
 /// The whole seconds of a moment; before 1970 counts as "never".
-pub fn seconds(at: Timestamp) -> Seconds {
+pub(crate) fn seconds(at: Timestamp) -> Seconds {
     u32::try_from(at.as_second()).unwrap_or_default()
 }
 
 /// The moment of these seconds.
-pub fn moment(at: Seconds) -> Timestamp {
+pub(crate) fn moment(at: Seconds) -> Timestamp {
     Timestamp::from_second(i64::from(at)).unwrap_or_default()
 }
 
 /// Writes `"2026-03-02T10:45:01.000Z"` with its quotes, or `null` for "never".
-pub fn write_json(out: &mut Vec<u8>, at: Seconds) {
+pub(crate) fn write_json(out: &mut Vec<u8>, at: Seconds) {
     if at == 0 {
         out.extend_from_slice(b"null");
         return;
@@ -34,17 +34,17 @@ pub fn write_json(out: &mut Vec<u8>, at: Seconds) {
 }
 
 /// `2026-03-02T10:45:01.123Z`: the form of log events.
-pub fn millis(at: Timestamp) -> String {
+pub(crate) fn millis(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// `2026-03-02T10:45:01.000Z`.
-pub fn text(at: Seconds) -> String {
+pub(crate) fn text(at: Seconds) -> String {
     millis(moment(at))
 }
 
 /// `Mon, 02 Mar 2026 10:45:01 GMT`: the form of the `Date` header.
-pub fn http_date(at: Timestamp) -> String {
+pub(crate) fn http_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 

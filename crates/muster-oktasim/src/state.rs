@@ -2,14 +2,14 @@
 //!
 //! Nothing here reads a clock or draws randomness of its own: the time is an argument, ids come from the seed.
 
-pub mod groups;
-pub mod hooks;
-pub mod limits;
-pub mod log;
-pub mod people;
-pub mod stale;
-pub mod tokens;
-pub mod view;
+pub(crate) mod groups;
+pub(crate) mod hooks;
+pub(crate) mod limits;
+pub(crate) mod log;
+pub(crate) mod people;
+pub(crate) mod stale;
+pub(crate) mod tokens;
+pub(crate) mod view;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -234,7 +234,9 @@ impl Org {
         Arc::new(Actor {
             id: self.ids.id(Kind::User, slot).to_string(),
             kind: "User",
-            alternate: person.map(|person| person.profile.text(&self.pool, "login")).unwrap_or_default(),
+            alternate: person
+                .map(|person| person.profile.text(&self.pool, "login"))
+                .unwrap_or_default(),
             display: person.map(|person| person.profile.full_name(&self.pool)).unwrap_or_default(),
         })
     }
@@ -308,7 +310,8 @@ impl Org {
     /// The number of an app, by id, client id or label; the app under test when none is named.
     pub(crate) fn find_app(&self, app: Option<&str>) -> Result<u32, Refused> {
         let Some(wanted) = app else { return Ok(0) };
-        let by_id = self.ids.number(Kind::App, wanted).filter(|slot| index(*slot) < self.apps.len());
+        let by_id =
+            self.ids.number(Kind::App, wanted).filter(|slot| index(*slot) < self.apps.len());
         by_id
             .or_else(|| {
                 let place = self

@@ -22,21 +22,26 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// A JSON body that is already text.
-    pub fn json(status: u16, body: Vec<u8>) -> Self {
+    pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
         Self { status, body, links: Vec::new(), etag: None, verify: None }
     }
 
     /// A JSON body.
-    pub fn value(value: &Value) -> Self {
+    pub(crate) fn value(value: &Value) -> Self {
         Self::json(200, value.to_string().into_bytes())
     }
 
     /// 204.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self::json(204, Vec::new())
     }
 
-    pub fn into_reply(self, verdict: Option<Verdict>, request_id: String, now: Timestamp) -> Reply {
+    pub(crate) fn into_reply(
+        self,
+        verdict: Option<Verdict>,
+        request_id: String,
+        now: Timestamp,
+    ) -> Reply {
         let mut headers = Vec::with_capacity(14);
         if !self.body.is_empty() {
             headers.push(("content-type", "application/json".to_owned()));
@@ -71,7 +76,13 @@ impl Answer {
 
 impl Org {
     /// An error in Okta's form. Only code and status are stable; the texts are as recorded.
-    pub(crate) fn error(&mut self, status: u16, code: &str, summary: &str, causes: &[&str]) -> Answer {
+    pub(crate) fn error(
+        &mut self,
+        status: u16,
+        code: &str,
+        summary: &str,
+        causes: &[&str],
+    ) -> Answer {
         let causes: Vec<Value> =
             causes.iter().map(|cause| json!({ "errorSummary": cause })).collect();
         let body = json!({
@@ -132,7 +143,9 @@ impl Org {
                 "login",
                 "login: An object with this field already exists in the current organization",
             ),
-            Refused::Missing(field) => self.invalid(field, &format!("{field}: The field cannot be left blank")),
+            Refused::Missing(field) => {
+                self.invalid(field, &format!("{field}: The field cannot be left blank"))
+            }
         }
     }
 }

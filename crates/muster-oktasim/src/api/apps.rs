@@ -32,7 +32,9 @@ impl Org {
             (&Method::GET, ["users"]) => self.list_app_users(call, app),
             (&Method::POST, ["users"]) => self.assign_user(call, app, None),
             (&Method::GET, ["users", who]) => self.show_app_user(call, app, who),
-            (&Method::POST | &Method::PUT, ["users", who]) => self.assign_user(call, app, Some(who)),
+            (&Method::POST | &Method::PUT, ["users", who]) => {
+                self.assign_user(call, app, Some(who))
+            }
             (&Method::DELETE, ["users", who]) => self.unassign_user(call, app, who),
             (&Method::GET, ["groups"]) => self.list_app_groups(call, app),
             (method, ["groups", group]) => self.one_app_group(call, method, app, group),
@@ -66,7 +68,9 @@ impl Org {
             })
             .collect();
         let chosen = page.choose(|from| {
-            all.iter().filter(move |(number, _)| *number >= from).map(|(number, app)| (*number, app))
+            all.iter()
+                .filter(move |(number, _)| *number >= from)
+                .map(|(number, app)| (*number, app))
         });
         let body = array(&chosen.items, 3000, |out, _, app| {
             out.extend_from_slice(app.to_string().as_bytes());
@@ -146,11 +150,11 @@ impl Org {
             Err(answer) => return answer,
         };
         let expand = call.param("expand") == Some("group");
-        let groups: Vec<u32> =
-            self.app(app).map_or_else(Vec::new, |app| app.groups.iter().map(|group| group.group).collect());
-        let chosen = page.choose(|from| {
-            (0_u32..).zip(&groups).filter(move |(place, _)| *place >= from)
-        });
+        let groups: Vec<u32> = self
+            .app(app)
+            .map_or_else(Vec::new, |app| app.groups.iter().map(|group| group.group).collect());
+        let chosen =
+            page.choose(|from| (0_u32..).zip(&groups).filter(move |(place, _)| *place >= from));
         let body = array(&chosen.items, 600, |out, place, group| {
             let value = self.app_group_json(app, **group, place, expand);
             out.extend_from_slice(value.to_string().as_bytes());
@@ -225,7 +229,8 @@ impl Org {
     }
 
     fn app_group_json(&self, app: u32, group: u32, priority: u32, expand: bool) -> Value {
-        let (base, app_id, id) = (&self.base, self.ids.id(Kind::App, app), self.ids.id(Kind::Group, group));
+        let (base, app_id, id) =
+            (&self.base, self.ids.id(Kind::App, app), self.ids.id(Kind::Group, group));
         let updated = self
             .app(app)
             .and_then(|app| app.groups.iter().find(|known| known.group == group))

@@ -136,9 +136,12 @@ impl Org {
         let items = body["events"]["items"].as_array().cloned().unwrap_or_default();
         let events: Vec<String> =
             items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect();
-        let known = events.iter().all(|event| event.contains('.') && !INELIGIBLE.contains(&event.as_str()));
+        let known =
+            events.iter().all(|event| event.contains('.') && !INELIGIBLE.contains(&event.as_str()));
         if events.is_empty() || events.len() > EVENTS_MAX || !known {
-            return Err(self.invalid("events", "events: not all event types are valid for event hooks"));
+            return Err(
+                self.invalid("events", "events: not all event types are valid for event hooks")
+            );
         }
         let auth = config["authScheme"]["key"].as_str().zip(config["authScheme"]["value"].as_str());
         let headers = config["headers"].as_array().cloned().unwrap_or_default();
@@ -150,7 +153,9 @@ impl Org {
             uri,
             headers: headers
                 .iter()
-                .filter_map(|pair| Some((pair["key"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned())))
+                .filter_map(|pair| {
+                    Some((pair["key"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned()))
+                })
                 .collect(),
             auth: auth.map(|(key, value)| (key.to_owned(), value.to_owned())),
             events,
@@ -168,9 +173,7 @@ impl Org {
         let Some(hook) = self.hook(number) else { return Value::Null };
         let id = self.ids.id(Kind::Hook, number);
         let url = format!("{}/api/v1/eventHooks/{id}", self.base);
-        let post = |action: &str| {
-            json!({ "href": format!("{url}/lifecycle/{action}"), "hints": { "allow": ["POST"] } })
-        };
+        let post = |action: &str| json!({ "href": format!("{url}/lifecycle/{action}"), "hints": { "allow": ["POST"] } });
         let links = if hook.active {
             json!({ "self": { "href": &url }, "verify": post("verify"), "deactivate": post("deactivate") })
         } else {

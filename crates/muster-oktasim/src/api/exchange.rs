@@ -21,7 +21,13 @@ pub struct Request {
 impl Request {
     /// A request without headers and body.
     pub fn new(method: Method, target: impl Into<String>) -> Self {
-        Self { method, target: target.into(), headers: Vec::new(), body: Bytes::new(), in_flight: 1 }
+        Self {
+            method,
+            target: target.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            in_flight: 1,
+        }
     }
 
     /// `GET target`.
@@ -111,6 +117,8 @@ impl Reply {
         self.status = 200;
         self.headers.retain(|(name, _)| *name == "date");
         self.headers.push(("content-type", "text/html;charset=UTF-8".to_owned()));
-        self.body = Bytes::from_static(b"<!DOCTYPE html><html><title>Sign in</title><p>Please sign in.</p></html>");
+        self.body = Bytes::from_static(
+            b"<!DOCTYPE html><html><title>Sign in</title><p>Please sign in.</p></html>",
+        );
     }
 }

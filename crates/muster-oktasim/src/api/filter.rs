@@ -38,7 +38,7 @@ pub(crate) enum BadFilter {
 
 impl Filter {
     /// Reads an expression.
-    pub fn parse(text: &str) -> Result<Self, BadFilter> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadFilter> {
         let tokens = tokens(text)?;
         let mut parser = Parser { tokens: &tokens };
         let filter = parser.any()?;
@@ -46,7 +46,7 @@ impl Filter {
     }
 
     /// Whether a thing matches; `values` gives all values of an attribute.
-    pub fn matches(&self, values: &impl Fn(&str) -> Vec<Value>) -> bool {
+    pub(crate) fn matches(&self, values: &impl Fn(&str) -> Vec<Value>) -> bool {
         match self {
             Self::Any(parts) => parts.iter().any(|part| part.matches(values)),
             Self::All(parts) => parts.iter().all(|part| part.matches(values)),
@@ -63,7 +63,7 @@ impl Filter {
     }
 
     /// Checks every test of the expression.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         allowed: &impl Fn(&str, Op) -> Result<(), BadFilter>,
     ) -> Result<(), BadFilter> {
@@ -279,7 +279,15 @@ mod tests {
 
     #[test]
     fn broken_expressions_are_refused() {
-        for text in ["", "status", "status eq", r#"status like "x""#, r#"(status eq "x""#, r#"status eq "x"#, r#"a eq "b" c"#] {
+        for text in [
+            "",
+            "status",
+            "status eq",
+            r#"status like "x""#,
+            r#"(status eq "x""#,
+            r#"status eq "x"#,
+            r#"a eq "b" c"#,
+        ] {
             assert_eq!(Filter::parse(text), Err(BadFilter::Syntax), "case: {text}");
         }
     }

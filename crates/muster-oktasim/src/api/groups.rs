@@ -37,7 +37,9 @@ impl Org {
                 }
             }
             (&Method::GET, ["users"]) => self.list_members(call, group),
-            (&Method::PUT | &Method::DELETE, ["users", who]) => self.set_membership(call, group, who),
+            (&Method::PUT | &Method::DELETE, ["users", who]) => {
+                self.set_membership(call, group, who)
+            }
             (&Method::GET, ["apps"]) => {
                 let apps = self.apps_of_group(group);
                 let apps: Vec<Value> = apps.into_iter().map(|app| self.app_json(app)).collect();
@@ -77,7 +79,9 @@ impl Org {
             })
             .collect();
         let chosen = page.choose(|from| {
-            all.iter().filter(move |(number, _)| *number >= from).map(|(number, group)| (*number, group))
+            all.iter()
+                .filter(move |(number, _)| *number >= from)
+                .map(|(number, group)| (*number, group))
         });
         let body = array(&chosen.items, 900, |out, _, group| {
             out.extend_from_slice(group.to_string().as_bytes());

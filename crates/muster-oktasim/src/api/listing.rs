@@ -91,7 +91,12 @@ impl Org {
     }
 
     /// The `Link` lines of a page.
-    pub(crate) fn link<T>(&self, call: &Call<'_>, page: &Page, chosen: &Chosen<T>) -> Vec<(&'static str, String)> {
+    pub(crate) fn link<T>(
+        &self,
+        call: &Call<'_>,
+        page: &Page,
+        chosen: &Chosen<T>,
+    ) -> Vec<(&'static str, String)> {
         let current = call.param("after").filter(|cursor| !cursor.is_empty());
         let mut links = vec![("self", self.page_url(call, current, page.limit))];
         let cursor = match chosen.next {
@@ -131,7 +136,10 @@ impl Page {
     /// Picks the items of this page out of the listing, which `from` gives from a slot on.
     ///
     /// Costs what the page holds, however long the listing is, unless a fault asks for more.
-    pub fn choose<T, I: Iterator<Item = (u32, T)>>(&self, from: impl Fn(u32) -> I) -> Chosen<T> {
+    pub(crate) fn choose<T, I: Iterator<Item = (u32, T)>>(
+        &self,
+        from: impl Fn(u32) -> I,
+    ) -> Chosen<T> {
         let limit = match &self.twist {
             Some(Fault::EmptyList) => return Chosen { items: Vec::new(), next: Next::None },
             Some(Fault::RepeatedPage) if self.from > 0 => return self.again(&from),
@@ -145,7 +153,8 @@ impl Page {
             _ => 0,
         };
         let mut items: Vec<(u32, T)> = Vec::with_capacity(limit.min(1000));
-        let mut listing = from(self.from.max(skipped)).filter(|(slot, _)| !self.omitted.contains(slot));
+        let mut listing =
+            from(self.from.max(skipped)).filter(|(slot, _)| !self.omitted.contains(slot));
         items.extend(listing.by_ref().take(limit));
         let full = items.len() == limit;
         let more = if self.search { full } else { full && listing.next().is_some() };
@@ -164,8 +173,7 @@ impl Page {
 
     /// The page before this one, once more, with the link that led here.
     fn again<T, I: Iterator<Item = (u32, T)>>(&self, from: impl Fn(u32) -> I) -> Chosen<T> {
-        let mut before: Vec<(u32, T)> =
-            from(0).take_while(|(slot, _)| *slot < self.from).collect();
+        let mut before: Vec<(u32, T)> = from(0).take_while(|(slot, _)| *slot < self.from).collect();
         let items = before.split_off(before.len().saturating_sub(self.limit));
         Chosen { items, next: Next::SameAgain }
     }
@@ -182,7 +190,11 @@ fn listing_number(call: &Call<'_>) -> u16 {
 }
 
 /// Writes a page as a JSON array.
-pub(crate) fn array<T>(items: &[(u32, T)], each: usize, mut write: impl FnMut(&mut Vec<u8>, u32, &T)) -> Vec<u8> {
+pub(crate) fn array<T>(
+    items: &[(u32, T)],
+    each: usize,
+    mut write: impl FnMut(&mut Vec<u8>, u32, &T),
+) -> Vec<u8> {
     let mut body = Vec::with_capacity(items.len() * each + 2);
     body.push(b'[');
     for (place, (slot, item)) in items.iter().enumerate() {

@@ -47,7 +47,8 @@ impl Org {
         // Polling: ascending and open-ended. It never ends: the next link is there even under an empty page.
         let polling = wanted.until.is_none() && !wanted.descending;
         let (entries, next) = self.entries(&wanted, call.now);
-        let events: Vec<String> = entries.iter().map(|entry| entry.log_json().to_string()).collect();
+        let events: Vec<String> =
+            entries.iter().map(|entry| entry.log_json().to_string()).collect();
         let body = format!("[{}]", events.join(",")).into_bytes();
         let own = format!("{}{}", self.base, call.request.target);
         let mut links = vec![("self", own)];
@@ -70,8 +71,12 @@ impl Org {
         let until = self.moment(call.param("until"))?;
         let since = self.moment(call.param("since"))?;
         let now = call.now;
-        if since.is_some_and(|since| now.duration_since(since) > SignedDuration::from_hours(24 * 180)) {
-            return Err(self.bad_log("The since parameter is over 180 days prior to the current day"));
+        if since
+            .is_some_and(|since| now.duration_since(since) > SignedDuration::from_hours(24 * 180))
+        {
+            return Err(
+                self.bad_log("The since parameter is over 180 days prior to the current day")
+            );
         }
         let week = SignedDuration::from_hours(24 * 7);
         let from = until.unwrap_or(now).checked_sub(week).unwrap_or(now);
@@ -111,7 +116,9 @@ impl Org {
             until,
             filter,
             keywords,
-            descending: call.param("sortOrder").is_some_and(|order| order.eq_ignore_ascii_case("descending")),
+            descending: call
+                .param("sortOrder")
+                .is_some_and(|order| order.eq_ignore_ascii_case("descending")),
             from: place.map_or(0, |place| u64::from(place.after)),
             page: place.map_or(1, |place| place.page),
             limit,
@@ -154,10 +161,8 @@ impl Org {
     }
 
     fn log_url(&self, call: &Call<'_>, after: u64, page: u16) -> String {
-        let place = Place {
-            after: u32::try_from(after).unwrap_or(u32::MAX),
-            page: page.saturating_add(1),
-        };
+        let place =
+            Place { after: u32::try_from(after).unwrap_or(u32::MAX), page: page.saturating_add(1) };
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("after", &self.ids.cursor(LISTING, place));
         for (name, value) in &call.query {
@@ -189,14 +194,27 @@ impl Org {
 /// What the log's filter knows. `published` cannot be filtered, `changeDetails` not queried.
 fn known(attribute: &str, op: Op) -> Result<(), BadFilter> {
     let roots = [
-        "eventType", "legacyEventType", "uuid", "severity", "displayMessage", "version", "actor.",
-        "target.", "outcome.", "transaction.", "client.", "debugContext.", "request.",
-        "authenticationContext.", "securityContext.",
+        "eventType",
+        "legacyEventType",
+        "uuid",
+        "severity",
+        "displayMessage",
+        "version",
+        "actor.",
+        "target.",
+        "outcome.",
+        "transaction.",
+        "client.",
+        "debugContext.",
+        "request.",
+        "authenticationContext.",
+        "securityContext.",
     ];
     if attribute == "published" {
         return Err(BadFilter::Operator(attribute.to_owned()));
     }
-    if attribute.contains("changeDetails") || !roots.iter().any(|root| attribute.starts_with(root)) {
+    if attribute.contains("changeDetails") || !roots.iter().any(|root| attribute.starts_with(root))
+    {
         return Err(BadFilter::Attribute(attribute.to_owned()));
     }
     match op {
@@ -222,6 +240,10 @@ fn fits(event: &Value, wanted: &Wanted) -> bool {
             found.into_iter().cloned().collect()
         })
     });
-    let text = if wanted.keywords.is_empty() { String::new() } else { json!(event).to_string().to_lowercase() };
+    let text = if wanted.keywords.is_empty() {
+        String::new()
+    } else {
+        json!(event).to_string().to_lowercase()
+    };
     filtered && wanted.keywords.iter().all(|word| text.contains(word))
 }

@@ -48,8 +48,10 @@ const BASE: [(&str, &str, &str); 31] = [
 ];
 
 /// Custom attributes: okta has no base attribute for a start date or a picture.
-const CUSTOM: [(&str, &str, &str); 2] =
-    [("startDate", "Start date", "First working day, YYYY-MM-DD"), ("picture", "Picture", "URL of a photo")];
+const CUSTOM: [(&str, &str, &str); 2] = [
+    ("startDate", "Start date", "First working day, YYYY-MM-DD"),
+    ("picture", "Picture", "URL of a photo"),
+];
 
 const REQUIRED: [&str; 2] = ["login", "email"];
 

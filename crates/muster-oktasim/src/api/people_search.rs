@@ -80,10 +80,11 @@ impl Org {
 
     /// Sorted results page by their place in the sorted order; equal values are ordered by id.
     fn sorted_users(&mut self, call: &Call<'_>, filter: &Filter, attribute: &str) -> Answer {
-        let page = match self.page(call, Paging { default: 200, max: 200, strict: false, search: true }) {
-            Ok(page) => page,
-            Err(answer) => return answer,
-        };
+        let page =
+            match self.page(call, Paging { default: 200, max: 200, strict: false, search: true }) {
+                Ok(page) => page,
+                Err(answer) => return answer,
+            };
         let view = self.view(call);
         let mut found: Vec<(String, String, u32, &Person)> = view
             .people(0)
@@ -146,7 +147,9 @@ fn searchable(attribute: &str, op: Op) -> Result<(), BadFilter> {
     let contains = ["profile.firstName", "profile.lastName", "profile.email", "profile.login"];
     match op {
         Op::Ne | Op::EndsWith => Err(BadFilter::Operator(attribute.to_owned())),
-        Op::Contains if !contains.contains(&attribute) => Err(BadFilter::Operator(attribute.to_owned())),
+        Op::Contains if !contains.contains(&attribute) => {
+            Err(BadFilter::Operator(attribute.to_owned()))
+        }
         _ => Ok(()),
     }
 }

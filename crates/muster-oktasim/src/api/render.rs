@@ -31,7 +31,14 @@ pub(crate) const APP_USER_BYTES: usize = 1000;
 
 impl View<'_> {
     /// A user.
-    pub fn write_user(self, out: &mut Vec<u8>, slot: u32, person: &Person, links: Links, omit: Omit) {
+    pub(crate) fn write_user(
+        self,
+        out: &mut Vec<u8>,
+        slot: u32,
+        person: &Person,
+        links: Links,
+        omit: Omit,
+    ) {
         let id = self.org.ids.id(Kind::User, slot);
         put(out, "{\"id\":\"");
         out.extend_from_slice(id.bytes());
@@ -58,12 +65,15 @@ impl View<'_> {
             if person.has_password {
                 put(out, "\"password\":{},");
             }
-            put(out, match person.provider {
-                Provider::Okta => "\"provider\":{\"type\":\"OKTA\",\"name\":\"OKTA\"}}",
-                Provider::ActiveDirectory => {
-                    "\"provider\":{\"type\":\"ACTIVE_DIRECTORY\",\"name\":\"fernhill.example\"}}"
-                }
-            });
+            put(
+                out,
+                match person.provider {
+                    Provider::Okta => "\"provider\":{\"type\":\"OKTA\",\"name\":\"OKTA\"}}",
+                    Provider::ActiveDirectory => {
+                        "\"provider\":{\"type\":\"ACTIVE_DIRECTORY\",\"name\":\"fernhill.example\"}}"
+                    }
+                },
+            );
         }
         put(out, ",\"_links\":{");
         if links == Links::Full {
@@ -138,7 +148,7 @@ impl View<'_> {
     }
 
     /// An app user of an OIDC app, with the whole user inside when asked for.
-    pub fn write_app_user(
+    pub(crate) fn write_app_user(
         self,
         out: &mut Vec<u8>,
         app: u32,

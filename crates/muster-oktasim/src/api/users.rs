@@ -79,10 +79,11 @@ impl Org {
 
     /// The slot that an id, a login, the part of a login before its `@`, or `me` means.
     fn user_slot(&mut self, call: &Call<'_>, who: &str) -> Result<u32, Answer> {
-        let decoded: String = url::form_urlencoded::parse(format!("x={}", who.replace('+', "%2B")).as_bytes())
-            .next()
-            .map(|(_, value)| value.into_owned())
-            .unwrap_or_default();
+        let decoded: String =
+            url::form_urlencoded::parse(format!("x={}", who.replace('+', "%2B")).as_bytes())
+                .next()
+                .map(|(_, value)| value.into_owned())
+                .unwrap_or_default();
         let view = self.view(call);
         let found = if who == "me" {
             self.tokens.get(call.token).map(|token| token.owner)
@@ -118,9 +119,11 @@ impl Org {
         let mut body = Vec::with_capacity(USER_BYTES);
         view.write_user(&mut body, slot, person, Links::Full, omit(call));
         // The tag follows the profile, not the status. Source: two pairs of recordings.
-        let tag = person.profile.entries(&self.pool).fold(u64::from(person.created), |tag, (_, json)| {
-            json.iter().fold(tag, |tag, byte| tag.wrapping_mul(31).wrapping_add(u64::from(*byte)))
-        });
+        let tag =
+            person.profile.entries(&self.pool).fold(u64::from(person.created), |tag, (_, json)| {
+                json.iter()
+                    .fold(tag, |tag, byte| tag.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+            });
         let etag = Some(format!("W/\"{tag:016x}\""));
         Answer { etag, ..Answer::json(200, project(call, body)) }
     }
@@ -130,8 +133,9 @@ impl Org {
         let Some(profile) = body["profile"].as_object() else {
             return self.invalid("profile", "profile: The field cannot be left blank");
         };
-        if let Some(field) =
-            ["firstName", "lastName", "login", "email"].iter().find(|field| profile.get(**field).is_none())
+        if let Some(field) = ["firstName", "lastName", "login", "email"]
+            .iter()
+            .find(|field| profile.get(**field).is_none())
         {
             return self.invalid(field, &format!("{field}: The field cannot be left blank"));
         }
@@ -203,10 +207,13 @@ impl Org {
             "reset_password" => Transition::ResetPassword,
             _ => return self.no_such_path(),
         };
-        let possible = self.person(slot).is_some_and(|person| transition.leads_to(person).is_some());
+        let possible =
+            self.person(slot).is_some_and(|person| transition.leads_to(person).is_some());
         if !possible {
             return match transition {
-                Transition::Suspend => self.invalid("status", "Cannot suspend a user that is not active"),
+                Transition::Suspend => {
+                    self.invalid("status", "Cannot suspend a user that is not active")
+                }
                 Transition::Unsuspend => {
                     self.invalid("status", "Cannot unsuspend a user that is not suspended")
                 }
@@ -235,7 +242,9 @@ impl Org {
             }
             Transition::ResetPassword if !mailed => {
                 let token = self.dice.token(20);
-                Answer::value(&json!({ "resetPasswordUrl": format!("{}/reset_password/{token}", self.base) }))
+                Answer::value(
+                    &json!({ "resetPasswordUrl": format!("{}/reset_password/{token}", self.base) }),
+                )
             }
             Transition::ExpirePassword => self.show_fresh(slot),
             _ => Answer::value(&json!({})),
@@ -310,7 +319,8 @@ pub(super) fn project(call: &Call<'_>, body: Vec<u8>) -> Vec<u8> {
         }
         None => (fields.to_owned(), None),
     };
-    let outer: Vec<&str> = outer.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let outer: Vec<&str> =
+        outer.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     let keep = |user: &mut Value| {
         let Some(user) = user.as_object_mut() else { return };
         user.retain(|name, _| outer.contains(&name.as_str()));

@@ -36,8 +36,13 @@ impl Org {
     /// Discovery of the org authorization server. Source: recorded and documented discovery documents.
     fn discovery(&self) -> Value {
         let base = &self.base;
-        let ways =
-            ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
+        let ways = [
+            "client_secret_basic",
+            "client_secret_post",
+            "client_secret_jwt",
+            "private_key_jwt",
+            "none",
+        ];
         json!({
             "issuer": base,
             "authorization_endpoint": format!("{base}/oauth2/v1/authorize"),

@@ -90,7 +90,9 @@ fn call(what: &What) -> Result<(&'static str, String, String), String> {
         What::Delete { who } => act("delete", json!({ "who": who })),
         What::Assign { who } => act("assign", json!({ "who": who })),
         What::Unassign { who } => act("unassign", json!({ "who": who })),
-        What::AddToGroup { who, group } => act("add_to_group", json!({ "who": who, "group": group })),
+        What::AddToGroup { who, group } => {
+            act("add_to_group", json!({ "who": who, "group": group }))
+        }
         What::RemoveFromGroup { who, group } => {
             act("remove_from_group", json!({ "who": who, "group": group }))
         }
@@ -104,7 +106,9 @@ fn call(what: &What) -> Result<(&'static str, String, String), String> {
             }
             act("update", json!({ "who": who, "profile": profile }))
         }
-        What::SwapEmails { one, other } => act("swap_emails", json!({ "one": one, "other": other })),
+        What::SwapEmails { one, other } => {
+            act("swap_emails", json!({ "one": one, "other": other }))
+        }
         What::BrokerMode { state } => act("broker_mode", json!({ "on": state == "on" })),
         What::Token { state } => put("token", json!({ "state": state }).to_string()),
         What::Hide { people } => put("token", json!({ "hidden": people }).to_string()),
@@ -119,7 +123,12 @@ fn call(what: &What) -> Result<(&'static str, String, String), String> {
     }
 }
 
-async fn request(base: &str, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
+async fn request(
+    base: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<(u16, String), String> {
     let url = url::Url::parse(base).map_err(|error| format!("{base}: {error}"))?;
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(80);
@@ -135,6 +144,7 @@ async fn request(base: &str, method: &str, path: &str, body: &str) -> Result<(u1
     stream.read_to_end(&mut answer).await.map_err(failed)?;
     let text = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").ok_or("no answer")?;
-    let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).ok_or("no answer")?;
+    let status =
+        head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).ok_or("no answer")?;
     Ok((status, body.to_owned()))
 }

@@ -95,7 +95,7 @@ pub(super) struct Chart {
 
 impl Chart {
     /// Lays out all seats, managers before their reports.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut chart = Self::default();
         let ceo = chart.seat("Executive", "Chief Executive Officer", None, true);
         let cto = chart.seat("Executive", "Chief Technology Officer", Some(ceo), true);

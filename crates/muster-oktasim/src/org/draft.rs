@@ -91,9 +91,11 @@ pub(super) fn drafts(chart: &Chart) -> Vec<Draft> {
 
 /// Gives everybody what the stories left open. Only names, ages and photos depend on the seed.
 pub(super) fn fill(drafts: &mut [Draft], dice: &mut Dice) {
+    let ordinary: Vec<bool> = drafts.iter().map(|draft| draft.first.is_none()).collect();
     fill_names(drafts, dice);
-    for (place, draft) in drafts.iter_mut().enumerate() {
-        let northbeck = draft.city.as_deref() == Some("Manchester") && place % 3 == 0;
+    for ((place, draft), ordinary) in drafts.iter_mut().enumerate().zip(ordinary) {
+        // Northbeck was bought; its people kept their addresses. Those with a story keep theirs for any seed.
+        let northbeck = ordinary && draft.city.as_deref() == Some("Manchester") && place % 3 > 0;
         if northbeck {
             draft.number = draft.number.replace("FH", "NB");
         }
@@ -105,8 +107,7 @@ pub(super) fn fill(drafts: &mut [Draft], dice: &mut Dice) {
         let apart = place % 13 == 5 && !draft.claimed;
         let login = if apart { format!("{local}@fernhill.okta.example") } else { email };
         draft.login.get_or_insert(login);
-        let foreign_photo = draft.picture.is_none() && dice.chance(400);
-        if foreign_photo {
+        if draft.picture.is_none() && dice.chance(400) {
             draft.picture = Some(format!("https://photos.fernhill.example/{local}.jpg"));
         }
         if draft.age_days.is_none() {
@@ -123,7 +124,8 @@ pub(super) fn fill(drafts: &mut [Draft], dice: &mut Dice) {
 
 /// Draws names that nobody else has.
 fn fill_names(drafts: &mut [Draft], dice: &mut Dice) {
-    let mut taken: Vec<String> = drafts.iter().filter_map(|draft| draft.first.as_ref().map(|_| local_part(draft))).collect();
+    let mut taken: Vec<String> =
+        drafts.iter().filter_map(|draft| draft.first.as_ref().map(|_| local_part(draft))).collect();
     for draft in drafts.iter_mut().filter(|draft| draft.first.is_none()) {
         let names = names_for(draft.language);
         loop {

@@ -35,7 +35,8 @@ pub fn fernhill(seed: u64, today: Date) -> Org {
 
 /// Creates the people; gives the slot of each seat.
 fn people(org: &mut Org, chart: &Chart, drafts: &[Draft], today: Date) -> Vec<u32> {
-    let mut order: Vec<usize> = (0..drafts.len()).filter(|seat| *seat != chart.listed_last).collect();
+    let mut order: Vec<usize> =
+        (0..drafts.len()).filter(|seat| *seat != chart.listed_last).collect();
     order.push(chart.listed_last);
     let mut slots = vec![0; drafts.len()];
     for seat in order {
@@ -64,7 +65,10 @@ fn person(org: &mut Org, draft: &Draft, boss: Option<&Draft>, today: Date) -> Pe
     set("email", draft.email.as_deref());
     set("title", Some(&draft.title));
     set("department", draft.department.as_deref());
-    set("organization", Some(if draft.number.starts_with("NB") { "Northbeck" } else { "Fernhill" }));
+    set(
+        "organization",
+        Some(if draft.number.starts_with("NB") { "Northbeck" } else { "Fernhill" }),
+    );
     set("city", draft.city.as_deref());
     set("countryCode", Some(draft.place.country));
     set("timezone", Some(draft.place.zone));
@@ -109,17 +113,21 @@ fn person(org: &mut Org, draft: &Draft, boss: Option<&Draft>, today: Date) -> Pe
 /// The groups of the company, and who has the app through which.
 fn groups(org: &mut Org, chart: &Chart, drafts: &[Draft], slots: &[u32]) {
     let at = org.created;
-    let employees = org.place_group("app-learn-employees", "Everyone on the payroll who learns", at);
-    let contractors = org.place_group("app-learn-contractors", "Contractors and freelancers who learn", at);
+    let employees =
+        org.place_group("app-learn-employees", "Everyone on the payroll who learns", at);
+    let contractors =
+        org.place_group("app-learn-contractors", "Contractors and freelancers who learn", at);
     let berlin = org.place_group("berlin-office", "The Berlin office", at);
-    let engineers = org.place_group("eng-all", "All engineers; not assigned to the learning app", at);
+    let engineers =
+        org.place_group("eng-all", "All engineers; not assigned to the learning app", at);
     org.place_app_group(0, employees, at);
     org.place_app_group(0, contractors, at);
     let timesheets = org.place_app("Timesheets", at);
     org.place_app_group(timesheets, engineers, at);
     for ((seat, draft), slot) in chart.seats.iter().zip(drafts).zip(slots.iter().copied()) {
         let gone = draft.status == Status::Deprovisioned;
-        let in_employees = matches!(draft.hold, Hold::Employees | Hold::BothGroups) || draft.stays_in_group;
+        let in_employees =
+            matches!(draft.hold, Hold::Employees | Hold::BothGroups) || draft.stays_in_group;
         if in_employees {
             org.place_member(employees, slot);
         }
@@ -162,7 +170,8 @@ fn remember(org: &mut Org, cases: Vec<Case>, slots: &[u32]) {
             }
             _ => {}
         }
-        let okta_ids = people.iter().map(|slot| org.ids.id(Kind::User, *slot).to_string()).collect();
+        let okta_ids =
+            people.iter().map(|slot| org.ids.id(Kind::User, *slot).to_string()).collect();
         let logins = people
             .iter()
             .filter_map(|slot| org.person(*slot))

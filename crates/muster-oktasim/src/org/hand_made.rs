@@ -33,8 +33,18 @@ pub fn hand_made(org: &Org) -> Vec<HandMade> {
             accounts.push(HandMade { email: format!("{name}.double@mail.example"), ..account });
         }
     }
-    accounts.push(external("boris.boardman@boardroom.example", "Boris", "Boardman", "Board member"));
-    accounts.push(external("coral.coachman@coaching.example", "Coral", "Coachman", "External coach"));
+    accounts.push(external(
+        "boris.boardman@boardroom.example",
+        "Boris",
+        "Boardman",
+        "Board member",
+    ));
+    accounts.push(external(
+        "coral.coachman@coaching.example",
+        "Coral",
+        "Coachman",
+        "External coach",
+    ));
     for (case, role) in [("foreign-domain-admin", "admin"), ("second-owner", "owner")] {
         accounts.extend(logins(org, case).iter().filter_map(|login| account(org, login, role)));
     }

@@ -52,7 +52,10 @@ pub fn run_morning_step(org: &mut Org, name: &str, now: Timestamp) -> Result<Str
                 ("timezone", "Europe/Paris"),
                 ("preferredLanguage", "fr-FR"),
             ]);
-            org.act(&Action::Update { who: "mona.mover@fernhill.example".to_owned(), profile }, now)?;
+            org.act(
+                &Action::Update { who: "mona.mover@fernhill.example".to_owned(), profile },
+                now,
+            )?;
             Ok("Mona Mover moved from Customer Success to Marketing in Paris.".to_owned())
         }
         "leaver" => {
@@ -66,15 +69,22 @@ pub fn run_morning_step(org: &mut Org, name: &str, now: Timestamp) -> Result<Str
                 ("email", "maria.bridewell@fernhill.example"),
                 ("login", "maria.bridewell@fernhill.example"),
             ]);
-            org.act(&Action::Update { who: "maria.maidwell@fernhill.example".to_owned(), profile }, now)?;
-            Ok("Maria Maidwell married and is now Maria Bridewell, with a new e-mail and login.".to_owned())
+            org.act(
+                &Action::Update { who: "maria.maidwell@fernhill.example".to_owned(), profile },
+                now,
+            )?;
+            Ok("Maria Maidwell married and is now Maria Bridewell, with a new e-mail and login."
+                .to_owned())
         }
         "new-manager" => {
             let profile = profile(&[
                 ("managerId", "wendy.manyreports@fernhill.example"),
                 ("manager", "Wendy Manyreports"),
             ]);
-            org.act(&Action::Update { who: "lina.linkwell@fernhill.example".to_owned(), profile }, now)?;
+            org.act(
+                &Action::Update { who: "lina.linkwell@fernhill.example".to_owned(), profile },
+                now,
+            )?;
             Ok("Lina Linkwell reports to Wendy Manyreports from today.".to_owned())
         }
         "suspended" => {

@@ -61,12 +61,20 @@ impl Planter<'_> {
         self.name(last, "Lars", "Later");
         let early = self.report_of(last);
         self.name(early, "Fern", "Early");
-        self.case("manager-listed-later", "Fern's manager Lars comes after her in every listing", &[early, last]);
+        self.case(
+            "manager-listed-later",
+            "Fern's manager Lars comes after her in every listing",
+            &[early, last],
+        );
 
         let lead = self.chart.unassigned_lead;
         self.name(lead, "Dana", "Outwood");
         self.drafts[lead].hold = Hold::Unassigned;
-        self.case("manager-not-assigned", "Dana leads three people and is not assigned to the app", &[lead]);
+        self.case(
+            "manager-not-assigned",
+            "Dana leads three people and is not assigned to the app",
+            &[lead],
+        );
 
         let [first, second] = self.chart.ring_of_two;
         self.name(first, "Ines", "Ringwald");
@@ -89,16 +97,28 @@ impl Planter<'_> {
 
         let by_name = self.take("Marketing", "Norman", "Nameworth");
         self.drafts[by_name].manager_by = ManagerBy::NameOnly;
-        self.case("manager-by-display-name", "Norman's manager stands only as a display name", &[by_name]);
+        self.case(
+            "manager-by-display-name",
+            "Norman's manager stands only as a display name",
+            &[by_name],
+        );
 
         let by_number = self.take("Finance", "Numa", "Diggs");
         self.drafts[by_number].manager_by = ManagerBy::EmployeeNumber;
-        self.case("manager-by-employee-number", "Numa's managerId holds an employee number", &[by_number]);
+        self.case(
+            "manager-by-employee-number",
+            "Numa's managerId holds an employee number",
+            &[by_number],
+        );
 
         let gone = self.chart.gone_lead;
         self.name(gone, "August", "Gonne");
         self.deactivate(gone);
-        self.case("manager-deactivated", "August left; five people still have him as their manager", &[gone]);
+        self.case(
+            "manager-deactivated",
+            "August left; five people still have him as their manager",
+            &[gone],
+        );
     }
 
     fn fields(&mut self) {
@@ -118,10 +138,18 @@ impl Planter<'_> {
 
         let spelled = self.take("Engineering", "Ed", "Spacey");
         self.drafts[spelled].department = Some("engineering ".to_owned());
-        self.case("department-spelling", "Ed's department is spelled `engineering ` with a blank", &[spelled]);
+        self.case(
+            "department-spelling",
+            "Ed's department is spelled `engineering ` with a blank",
+            &[spelled],
+        );
 
         let renamed: Vec<usize> = self.seats_of("People & Culture");
-        self.case("department-renamed", "People became People & Culture; rename it back and forth to see it", &renamed);
+        self.case(
+            "department-renamed",
+            "People became People & Culture; rename it back and forth to see it",
+            &renamed,
+        );
 
         let placeless = self.take("Sales EMEA", "Nomi", "Placeless");
         self.drafts[placeless].city = None;
@@ -131,9 +159,14 @@ impl Planter<'_> {
         self.drafts[unknown].preferred = Some("xx".to_owned());
         self.case("unknown-language", "Xenia's language is `xx`", &[unknown]);
 
-        let paulo = self.take_where("Customer Success", "Paulo", "Portela", |draft| draft.language == "pt-PT");
+        let paulo = self
+            .take_where("Customer Success", "Paulo", "Portela", |draft| draft.language == "pt-PT");
         self.drafts[paulo].preferred = Some("pt-PT".to_owned());
-        self.case("language-not-enabled", "Paulo's Portuguese is not enabled in the tenant", &[paulo]);
+        self.case(
+            "language-not-enabled",
+            "Paulo's Portuguese is not enabled in the tenant",
+            &[paulo],
+        );
 
         for (case, first, last, url) in [
             ("photo-missing", "Phoebe", "Lost", "https://photos.fernhill.example/missing/404.jpg"),
@@ -154,7 +187,8 @@ impl Planter<'_> {
         self.case("right-to-left-name", "a name written from right to left", &[layla]);
 
         let titled = self.take("Legal & Compliance", "Titus", "Longley");
-        let title = "Senior Counsel for Contracts, Licences, Data Protection and Everything Else; ".repeat(5);
+        let title = "Senior Counsel for Contracts, Licences, Data Protection and Everything Else; "
+            .repeat(5);
         self.drafts[titled].title = title.chars().take(300).collect();
         self.case("long-title", "Titus has a title of 300 characters", &[titled]);
     }
@@ -170,10 +204,18 @@ impl Planter<'_> {
             draft.login = Some(login.to_owned());
             draft.age_days = Some(age);
         }
-        self.case("two-users-one-email", "Tessa came first and keeps the e-mail; Theo needs a decision", &[tessa, theo]);
+        self.case(
+            "two-users-one-email",
+            "Tessa came first and keeps the e-mail; Theo needs a decision",
+            &[tessa, theo],
+        );
 
         let maria = self.take("Marketing", "Maria", "Maidwell");
-        self.case("email-change-marriage", "Maria marries and becomes maria.bridewell@fernhill.example", &[maria]);
+        self.case(
+            "email-change-marriage",
+            "Maria marries and becomes maria.bridewell@fernhill.example",
+            &[maria],
+        );
 
         let sam = self.take("Sales EMEA", "Sam", "Swapley");
         let sue = self.take("Sales EMEA", "Sue", "Swapley");
@@ -182,7 +224,11 @@ impl Planter<'_> {
         let foreman = self.take("Product & Design", "Fabian", "Foreman");
         self.drafts[foreman].email = Some("fabian.foreman@partner.example".to_owned());
         self.drafts[foreman].hold = Hold::Direct;
-        self.case("foreign-domain-admin", "an admin's account has this e-mail of another domain; it must not be linked", &[foreman]);
+        self.case(
+            "foreign-domain-admin",
+            "an admin's account has this e-mail of another domain; it must not be linked",
+            &[foreman],
+        );
 
         let second = self.take("People & Culture", "Owen", "Second");
         self.case("second-owner", "Owen already has an account and is an owner there", &[second]);
@@ -192,14 +238,22 @@ impl Planter<'_> {
         for (seat, start) in [(dora, "2021-03-01"), (dan, "2019-09-16")] {
             self.drafts[seat].start = Some(start.to_owned());
         }
-        self.case("likely-duplicate", "same name and start date as an account with another e-mail", &[dora, dan]);
+        self.case(
+            "likely-duplicate",
+            "same name and start date as an account with another e-mail",
+            &[dora, dan],
+        );
     }
 
     fn leavers(&mut self) {
         let rhea = self.take("Customer Success", "Rhea", "Return");
         self.deactivate(rhea);
         self.drafts[rhea].stays_in_group = true;
-        self.case("rehire-same-id", "Rhea left, is still in her group, and can be activated again", &[rhea]);
+        self.case(
+            "rehire-same-id",
+            "Rhea left, is still in her group, and can be activated again",
+            &[rhea],
+        );
 
         let before = self.take("Sales EMEA", "Renata", "Anew");
         let after = self.take("Sales EMEA", "Renata", "Anew");
@@ -209,9 +263,14 @@ impl Planter<'_> {
         draft.email = Some("renata.anew@fernhill.example".to_owned());
         self.drafts[after].email = Some("renata.anew@fernhill.example".to_owned());
         self.drafts[after].age_days = Some(40);
-        self.case("rehire-new-id", "Renata came back as a new Okta user with her old e-mail", &[before, after]);
+        self.case(
+            "rehire-new-id",
+            "Renata came back as a new Okta user with her old e-mail",
+            &[before, after],
+        );
 
-        for department in ["Engineering", "Engineering", "Operations & Logistics", "Sales Americas"] {
+        for department in ["Engineering", "Engineering", "Operations & Logistics", "Sales Americas"]
+        {
             if let Some(seat) = self.free(department, |_| true) {
                 self.claim(seat);
                 self.deactivate(seat);
@@ -222,9 +281,17 @@ impl Planter<'_> {
     fn outsiders(&mut self) {
         let olive = self.take("People & Culture", "Olive", "Owens");
         self.drafts[olive].hold = Hold::Unassigned;
-        self.case("last-owner-not-assigned", "Olive is the owner of the tenant and not assigned in Okta", &[olive]);
+        self.case(
+            "last-owner-not-assigned",
+            "Olive is the owner of the tenant and not assigned in Okta",
+            &[olive],
+        );
 
-        let service = self.drafts.iter().position(|draft| draft.title == "Service account").unwrap_or_default();
+        let service = self
+            .drafts
+            .iter()
+            .position(|draft| draft.title == "Service account")
+            .unwrap_or_default();
         self.name(service, "Learning", "Service");
         let draft = &mut self.drafts[service];
         draft.email = Some("svc-learn@fernhill.example".to_owned());
@@ -247,7 +314,11 @@ impl Planter<'_> {
     fn passing_statuses(&mut self) {
         let locke = self.take("IT & Security", "Locke", "Outram");
         self.drafts[locke].status = Status::LockedOut;
-        self.case("locked-out", "Locke typed a wrong password too often and keeps his access", &[locke]);
+        self.case(
+            "locked-out",
+            "Locke typed a wrong password too often and keeps his access",
+            &[locke],
+        );
 
         let susan = self.take("Customer Success", "Susan", "Pender");
         self.drafts[susan].status = Status::Suspended;
@@ -266,7 +337,9 @@ impl Planter<'_> {
             }
         }
         for _ in 0..3 {
-            if let Some(seat) = self.free("Customer Success", |draft| draft.city.as_deref() == Some("Manchester")) {
+            if let Some(seat) =
+                self.free("Customer Success", |draft| draft.city.as_deref() == Some("Manchester"))
+            {
                 self.claim(seat);
                 let draft = &mut self.drafts[seat];
                 draft.status = Status::Provisioned;
@@ -281,7 +354,11 @@ impl Planter<'_> {
         let starling = self.take("Marketing", "Monday", "Starling");
         self.drafts[starling].status = Status::Staged;
         self.drafts[starling].start = Some(monday.to_string());
-        self.case("staged-starter", "Starling starts next Monday and is staged until then", &[starling]);
+        self.case(
+            "staged-starter",
+            "Starling starts next Monday and is staged until then",
+            &[starling],
+        );
 
         for (department, days) in [("Engineering", 10), ("Sales EMEA", 17), ("Engineering", 24)] {
             if let Some(seat) = self.free(department, |_| true) {
@@ -326,17 +403,35 @@ impl Planter<'_> {
             self.drafts[*seat].user_type = "Contractor";
             self.drafts[*seat].hold = Hold::Contractors;
         }
-        self.case("contractor-excluded", "four people whom the rule on `userType` keeps out", &excluded);
+        self.case(
+            "contractor-excluded",
+            "four people whom the rule on `userType` keeps out",
+            &excluded,
+        );
 
         let twyla = self.take("Product & Design", "Twyla", "Both");
         self.drafts[twyla].user_type = "Freelance";
         self.drafts[twyla].hold = Hold::BothGroups;
-        self.case("in-two-groups", "Twyla is in both groups; leaving one changes nothing", &[twyla]);
+        self.case(
+            "in-two-groups",
+            "Twyla is in both groups; leaving one changes nothing",
+            &[twyla],
+        );
 
         let freelance = self.take_some(&[
-            "Engineering", "Engineering", "Engineering", "Engineering", "Engineering", "Product & Design",
-            "Marketing", "Customer Success", "Customer Success", "Customer Success", "Sales EMEA",
-            "Operations & Logistics", "Operations & Logistics",
+            "Engineering",
+            "Engineering",
+            "Engineering",
+            "Engineering",
+            "Engineering",
+            "Product & Design",
+            "Marketing",
+            "Customer Success",
+            "Customer Success",
+            "Customer Success",
+            "Sales EMEA",
+            "Operations & Logistics",
+            "Operations & Logistics",
         ]);
         for seat in freelance {
             self.drafts[seat].user_type = "Freelance";
@@ -348,9 +443,17 @@ impl Planter<'_> {
         let del = self.take("Operations & Logistics", "Del", "Eaton");
         self.case("deleted", "Del is the one to be deleted in Okta", &[del]);
         let duncan = self.take("Customer Success", "Duncan", "Twice");
-        self.case("duplicate-delivery", "change Duncan and let the hook deliver it twice", &[duncan]);
+        self.case(
+            "duplicate-delivery",
+            "change Duncan and let the hook deliver it twice",
+            &[duncan],
+        );
         let oona = self.take("Customer Success", "Oona", "Order");
-        self.case("out-of-order", "deactivate and reactivate Oona and let the hook deliver in reverse", &[oona]);
+        self.case(
+            "out-of-order",
+            "deactivate and reactivate Oona and let the hook deliver in reverse",
+            &[oona],
+        );
         let mona = self.take("Customer Success", "Mona", "Mover");
         self.case("mover", "Mona moves to Marketing in Paris", &[mona]);
         let leo = self.take("Sales Americas", "Leo", "Leaver");
@@ -362,11 +465,20 @@ impl Planter<'_> {
 
     fn made_by_hand(&mut self) {
         let lina = self.take("Marketing", "Lina", "Linkwell");
-        self.case("link-by-email", "Lina has an account made by hand with the same e-mail", &[lina]);
+        self.case(
+            "link-by-email",
+            "Lina has an account made by hand with the same e-mail",
+            &[lina],
+        );
         let mut seats = vec![lina];
         let departments = [
-            "Engineering", "Customer Success", "Sales EMEA", "Sales Americas", "Finance",
-            "Operations & Logistics", "Product & Design",
+            "Engineering",
+            "Customer Success",
+            "Sales EMEA",
+            "Sales Americas",
+            "Finance",
+            "Operations & Logistics",
+            "Product & Design",
         ];
         for department in departments.iter().cycle().take(70) {
             if seats.len() == 24 {

@@ -73,7 +73,12 @@ struct SharedSeat {
 
 impl Maker {
     fn new(pool: &mut Pool, seed: u64, today: Date) -> Self {
-        let seats = Chart::new().seats.iter().filter(|seat| seat.title != "Service account").map(|seat| shared(pool, seat)).collect();
+        let seats = Chart::new()
+            .seats
+            .iter()
+            .filter(|seat| seat.title != "Service account")
+            .map(|seat| shared(pool, seat))
+            .collect();
         let starts = (1..400)
             .map(|week: i32| today.checked_sub((week * 7).days()).unwrap_or(today))
             .map(|date| pool.share_text(&date.to_string()))

@@ -49,14 +49,16 @@ async fn exchange(call: &HookCall) -> Option<(u16, Vec<u8>)> {
     let host = url.host_str()?.to_owned();
     let port = url.port_or_known_default()?;
     // Browsers resolve `*.localhost` to loopback, resolvers often do not.
-    let address = if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { &host };
+    let address =
+        if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { &host };
     let mut stream = TcpStream::connect((address, port)).await.ok()?;
     let target = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
     let method = if call.body.is_empty() { "GET" } else { "POST" };
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n");
+    let mut head =
+        format!("{method} {target} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n");
     for (name, value) in &call.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -87,7 +89,9 @@ fn read(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
 fn joined(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
-        let size = std::str::from_utf8(&rest[..line]).ok().map(|text| text.split(';').next().unwrap_or_default().trim());
+        let size = std::str::from_utf8(&rest[..line])
+            .ok()
+            .map(|text| text.split(';').next().unwrap_or_default().trim());
         let size = size.and_then(|text| usize::from_str_radix(text, 16).ok()).unwrap_or_default();
         let Some(chunk) = rest.get(line + 2..line + 2 + size) else { break };
         if size == 0 {

@@ -13,9 +13,9 @@ use futures_util::stream;
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 
+use super::clock;
 use super::courier;
 use super::stream::{CuttableListener, Knife};
-use super::clock;
 use crate::api::exchange::{Cut, Reply, Request};
 use crate::handle::OrgHandle;
 
@@ -62,7 +62,9 @@ async fn answer(
     let headers = parts
         .headers
         .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        })
         .collect();
     let request = Request { method: parts.method, target, headers, body, in_flight: running };
     let mut reply = shared.org.handle(&request, clock::now());
@@ -83,19 +85,25 @@ fn response(reply: Reply, knife: &Knife) -> Response {
         Some(Cut::After(bytes)) if bytes < reply.body.len() => {
             // The length says more than is sent, and then the stream breaks.
             let broken = io::Error::from(io::ErrorKind::ConnectionReset);
-            Body::from_stream(stream::iter([Ok::<Bytes, io::Error>(reply.body.slice(..bytes)), Err(broken)]))
+            Body::from_stream(stream::iter([
+                Ok::<Bytes, io::Error>(reply.body.slice(..bytes)),
+                Err(broken),
+            ]))
         }
         _ => Body::from(reply.body.clone()),
     };
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().append(HeaderName::from_static(name), value);
         }
     }
     if matches!(reply.cut, Some(Cut::After(_))) {
-        response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
     }
     response
 }

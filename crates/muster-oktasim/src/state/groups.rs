@@ -12,7 +12,7 @@ use crate::stamp::{Seconds, seconds};
 
 /// One app. The app under test is a custom OIDC app; others may stand beside it.
 #[derive(Debug)]
-pub struct App {
+pub(crate) struct App {
     pub label: String,
     pub client_id: String,
     pub client_secret: String,
@@ -31,7 +31,7 @@ pub struct App {
 
 /// A group that is assigned to an app.
 #[derive(Debug, Clone, Copy)]
-pub struct AppGroup {
+pub(crate) struct AppGroup {
     pub group: u32,
     pub last_updated: Seconds,
 }
@@ -45,7 +45,7 @@ pub enum Scope {
 
 /// One person's assignment.
 #[derive(Debug, Clone, Copy)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     pub scope: Scope,
     pub created: Seconds,
     pub last_updated: Seconds,
@@ -53,7 +53,7 @@ pub struct Assignment {
 
 /// One group.
 #[derive(Debug)]
-pub struct Group {
+pub(crate) struct Group {
     pub name: String,
     pub description: String,
     pub built_in: bool,
@@ -65,7 +65,7 @@ pub struct Group {
 
 /// Who is in a group.
 #[derive(Debug)]
-pub enum Members {
+pub(crate) enum Members {
     Everyone,
     Listed(BTreeSet<u32>),
 }
@@ -92,7 +92,7 @@ impl App {
 
 impl Group {
     /// The built-in group of everybody.
-    pub fn everyone(at: Seconds) -> Self {
+    pub(crate) fn everyone(at: Seconds) -> Self {
         Self {
             name: "Everyone".to_owned(),
             description: "All users in your organization".to_owned(),
@@ -181,7 +181,12 @@ impl Org {
     }
 
     /// Deletes a group; whoever had an app only through it loses the app.
-    pub fn delete_group(&mut self, group: u32, cause: &Cause, now: Timestamp) -> Result<(), Refused> {
+    pub fn delete_group(
+        &mut self,
+        group: u32,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         self.own_group(group)?;
         let target = self.group_target(group);
         let members = self.listed_members(group);
@@ -251,7 +256,9 @@ impl Org {
         now: Timestamp,
     ) -> Result<(), Refused> {
         if self.known_person(slot)?.status == Status::Deprovisioned {
-            return Err(Refused::NotNow("a deactivated user cannot be assigned to an app".to_owned()));
+            return Err(Refused::NotNow(
+                "a deactivated user cannot be assigned to an app".to_owned(),
+            ));
         }
         let before = self.assignment(app, slot).copied();
         let at = seconds(now);
@@ -293,9 +300,9 @@ impl Org {
         now: Timestamp,
     ) -> Result<(), Refused> {
         self.known_person(slot)?;
-        let groups: Vec<u32> = self.app(app).map_or_else(Vec::new, |app| {
-            app.groups.iter().map(|known| known.group).collect()
-        });
+        let groups: Vec<u32> = self
+            .app(app)
+            .map_or_else(Vec::new, |app| app.groups.iter().map(|known| known.group).collect());
         for group in groups {
             if self.is_member(group, slot) {
                 self.remove_member(group, slot, cause, now)?;
@@ -435,7 +442,8 @@ impl Org {
 
     fn drop_direct(&mut self, app: u32, slot: u32, cause: &Cause, now: Timestamp) {
         let groups = self.app(app).map_or_else(Vec::new, |app| app.groups.clone());
-        let kept = groups.iter().find(|known| self.is_member(known.group, slot)).map(|known| known.group);
+        let kept =
+            groups.iter().find(|known| self.is_member(known.group, slot)).map(|known| known.group);
         let at = seconds(now);
         let before = self.assignment(app, slot).copied();
         let after = kept.map(|group| Assignment {

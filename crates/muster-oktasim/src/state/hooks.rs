@@ -13,7 +13,7 @@ use crate::stamp::{self, Seconds};
 
 /// One event hook.
 #[derive(Debug, Clone)]
-pub struct Hook {
+pub(crate) struct Hook {
     pub name: String,
     pub description: Option<String>,
     pub uri: String,
@@ -73,11 +73,11 @@ pub enum Outcome {
 }
 
 /// How long Okta waits for a hook. Source: Okta's concept page on event hooks.
-pub const TIMEOUT_SECONDS: u64 = 3;
+pub(crate) const TIMEOUT_SECONDS: u64 = 3;
 
 /// Events and retries that wait to be sent.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
     retries: VecDeque<Delivery>,
 }
@@ -90,14 +90,20 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(crate) fn push(&mut self, hook: u32, entry: Arc<Entry>, now: Timestamp, how: &HookSettings) {
+    pub(crate) fn push(
+        &mut self,
+        hook: u32,
+        entry: Arc<Entry>,
+        now: Timestamp,
+        how: &HookSettings,
+    ) {
         let delay = SignedDuration::from_millis(i64::try_from(how.delay_ms).unwrap_or_default());
         let due = now.checked_add(delay).unwrap_or(now);
         self.waiting.push_back(Waiting { hook, entry, due });
     }
 
     /// Whether anything waits, due or not.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.retries.is_empty()
     }
 }
@@ -204,9 +210,9 @@ impl Org {
             Outcome::Answered(200, body) => match serde_json::from_slice::<Value>(body) {
                 Ok(answer) if answer["verification"] == json!(verification.challenge) => None,
                 Ok(_) => Some("The verification value does not match".to_owned()),
-                Err(_) => {
-                    Some("The response body could not be deserialized at line 1 column 1".to_owned())
-                }
+                Err(_) => Some(
+                    "The response body could not be deserialized at line 1 column 1".to_owned(),
+                ),
             },
             Outcome::Answered(status, _) => Some(format!("HTTP status {status}")),
             Outcome::TimedOut => Some("The event hook timed out".to_owned()),
@@ -234,7 +240,13 @@ impl Org {
         self.hooks.get_mut(index(number))?.as_mut()
     }
 
-    fn pack(&mut self, hook: u32, entries: &[Arc<Entry>], now: Timestamp, ready: &mut Vec<Delivery>) {
+    fn pack(
+        &mut self,
+        hook: u32,
+        entries: &[Arc<Entry>],
+        now: Timestamp,
+        ready: &mut Vec<Delivery>,
+    ) {
         let event_id = self.dice.uuid();
         let Some(known) = self.hook(hook) else { return };
         let id = self.ids.id(Kind::Hook, hook);
@@ -256,7 +268,8 @@ impl Org {
         ];
         headers.extend(known.auth.clone());
         headers.extend(known.headers.iter().cloned());
-        let call = HookCall { uri: known.uri.clone(), headers, body: body.to_string().into_bytes() };
+        let call =
+            HookCall { uri: known.uri.clone(), headers, body: body.to_string().into_bytes() };
         let how = &mut self.settings.hooks;
         if how.drop_next > 0 {
             how.drop_next -= 1;

@@ -122,7 +122,12 @@ impl Limits {
     pub fn count(&mut self, family: Family, in_flight: u32, now: Timestamp) -> Verdict {
         let concurrent = self.concurrent.unwrap_or_else(|| self.preset.concurrent());
         if in_flight > concurrent {
-            return Verdict { limit: 0, remaining: 0, reset: now.as_second() + 300, allowed: false };
+            return Verdict {
+                limit: 0,
+                remaining: 0,
+                reset: now.as_second() + 300,
+                allowed: false,
+            };
         }
         let limit = self.overrides.get(&family).copied().unwrap_or(self.preset.per_window(family));
         let window = i64::from(self.window_seconds.max(1));

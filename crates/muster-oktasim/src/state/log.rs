@@ -32,7 +32,7 @@ pub struct Cause {
 
 /// What an event is about.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub(crate) struct Target {
     pub kind: &'static str,
     pub id: String,
     pub alternate: String,
@@ -113,7 +113,7 @@ impl EventKind {
 
 /// One event before it is written.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub(crate) struct Event {
     pub kind: EventKind,
     pub targets: Vec<Target>,
     /// `changedAttributes` of a profile update.
@@ -124,14 +124,14 @@ pub struct Event {
 
 impl Event {
     /// A successful event.
-    pub fn of(kind: EventKind, targets: Vec<Target>) -> Self {
+    pub(crate) fn of(kind: EventKind, targets: Vec<Target>) -> Self {
         Self { kind, targets, changed: None, failure: None }
     }
 }
 
 /// One event as it was written.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its place in the log, counted from 0 since the org began.
     pub number: u64,
     pub uuid: String,
@@ -143,11 +143,11 @@ pub struct Entry {
 }
 
 /// How long events are kept. Source: Okta's retention of System Log data.
-pub const RETENTION_DAYS: i64 = 90;
+pub(crate) const RETENTION_DAYS: i64 = 90;
 
 /// The log itself.
 #[derive(Debug, Default)]
-pub struct Log {
+pub(crate) struct Log {
     entries: VecDeque<Arc<Entry>>,
     /// The number of the next event.
     next: u64,
@@ -155,12 +155,12 @@ pub struct Log {
 
 impl Log {
     /// The number that the next event will get.
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
     /// Kept events from a number on, in the order in which they were written.
-    pub fn from(&self, number: u64) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
+    pub(crate) fn from(&self, number: u64) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         let first = self.entries.front().map_or(self.next, |entry| entry.number);
         let skip = usize::try_from(number.saturating_sub(first)).unwrap_or(usize::MAX);
         self.entries.range(skip.min(self.entries.len())..)
@@ -168,7 +168,8 @@ impl Log {
 
     fn forget(&mut self, now: Timestamp) {
         let limit = SignedDuration::from_hours(24 * RETENTION_DAYS);
-        while self.entries.front().is_some_and(|entry| now.duration_since(entry.published) > limit) {
+        while self.entries.front().is_some_and(|entry| now.duration_since(entry.published) > limit)
+        {
             self.entries.pop_front();
         }
     }
@@ -202,7 +203,7 @@ impl Org {
 
 impl Entry {
     /// The event as `/api/v1/logs` shows it.
-    pub fn log_json(&self) -> Value {
+    pub(crate) fn log_json(&self) -> Value {
         let mut event = self.common();
         event.insert("client".to_owned(), self.client());
         event.insert("device".to_owned(), Value::Null);
@@ -213,7 +214,7 @@ impl Entry {
     /// The event as an event hook carries it: the address chain sits under `client` and there is no `request`.
     ///
     /// Source: captured deliveries, 2019 to 2021.
-    pub fn hook_json(&self) -> Value {
+    pub(crate) fn hook_json(&self) -> Value {
         let mut event = self.common();
         let mut client = self.client();
         if let Value::Object(client) = &mut client {

@@ -107,10 +107,8 @@ impl Transition {
             Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged,
             Suspended,
         };
-        let live = matches!(
-            person.status,
-            Active | Provisioned | Recovery | PasswordExpired | LockedOut
-        );
+        let live =
+            matches!(person.status, Active | Provisioned | Recovery | PasswordExpired | LockedOut);
         match (self, person.status) {
             (Self::Activate, Staged | Deprovisioned) => {
                 Some(if person.has_password { Active } else { Provisioned })
@@ -122,7 +120,9 @@ impl Transition {
             (Self::Unlock, LockedOut) | (Self::Finish, Provisioned) => Some(Active),
             (Self::Lock, Active) => Some(LockedOut),
             (Self::ExpirePassword, Active | PasswordExpired) => Some(PasswordExpired),
-            (Self::ResetPassword, Active | Recovery | PasswordExpired | LockedOut) => Some(Recovery),
+            (Self::ResetPassword, Active | Recovery | PasswordExpired | LockedOut) => {
+                Some(Recovery)
+            }
             _ => None,
         }
     }
@@ -169,7 +169,10 @@ impl Org {
         now: Timestamp,
     ) -> Result<u32, Refused> {
         let text = |name: &str| {
-            new.profile.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.as_str())
+            new.profile
+                .iter()
+                .find(|(known, _)| known == name)
+                .and_then(|(_, value)| value.as_str())
         };
         let login = text("login").ok_or(Refused::Missing("login"))?.to_owned();
         if text("email").is_none() {
@@ -218,7 +221,11 @@ impl Org {
         let at = seconds(now);
         let changed = Person {
             status: target,
-            before_suspension: if target == Status::Suspended { before.status } else { before.before_suspension },
+            before_suspension: if target == Status::Suspended {
+                before.status
+            } else {
+                before.before_suspension
+            },
             status_changed: at,
             last_updated: at,
             activated: if transition == Transition::Activate { at } else { before.activated },

@@ -12,7 +12,7 @@ use super::people::Person;
 
 /// States that were replaced a moment ago, by what they belong to.
 #[derive(Debug, Default)]
-pub struct Past {
+pub(crate) struct Past {
     people: Lagging<u32, Option<Person>>,
     assignments: Lagging<(u32, u32), Option<Assignment>>,
     members: Lagging<(u32, u32), bool>,
@@ -47,12 +47,12 @@ impl<K: Ord, V> Lagging<K, V> {
 
 impl Past {
     /// True when every read shows the present.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.people.0.is_empty() && self.assignments.0.is_empty() && self.members.0.is_empty()
     }
 
     /// Drops what no read shows any more.
-    pub fn forget(&mut self, now: Timestamp) {
+    pub(crate) fn forget(&mut self, now: Timestamp) {
         if !self.is_empty() {
             self.people.forget(now);
             self.assignments.forget(now);

@@ -11,7 +11,7 @@ use crate::dice::Dice;
 
 /// One API token. It carries the rights of the administrator who made it, as they are now.
 #[derive(Debug, Clone)]
-pub struct Token {
+pub(crate) struct Token {
     pub value: String,
     /// The administrator behind it; the token dies when they are deactivated.
     pub owner: u32,
@@ -61,7 +61,7 @@ const IDLE_DAYS: i64 = 30;
 
 impl Token {
     /// A new token of this administrator with all rights.
-    pub fn fresh(dice: &mut Dice, owner: u32) -> Self {
+    pub(crate) fn fresh(dice: &mut Dice, owner: u32) -> Self {
         Self {
             value: format!("00{}", dice.token(40)),
             owner,
@@ -73,14 +73,14 @@ impl Token {
     }
 
     /// What this token may do in an area.
-    pub fn right(&self, area: Area) -> Right {
+    pub(crate) fn right(&self, area: Area) -> Right {
         self.rights.get(&area).copied().unwrap_or(Right::Manage)
     }
 }
 
 /// How a call stands with its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// No credentials at all.
     Missing,
     /// An unknown, revoked or expired token, or one whose administrator is gone.

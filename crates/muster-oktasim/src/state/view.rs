@@ -11,7 +11,7 @@ use super::people::Person;
 
 /// A reader's view of an org.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     pub org: &'a Org,
     pub now: Timestamp,
     /// People this caller does not see.
@@ -20,7 +20,7 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     /// The person in this slot, if this caller sees one.
-    pub fn person(self, slot: u32) -> Option<&'a Person> {
+    pub(crate) fn person(self, slot: u32) -> Option<&'a Person> {
         if self.hidden.is_some_and(|hidden| hidden.contains(&slot)) {
             return None;
         }
@@ -31,7 +31,7 @@ impl<'a> View<'a> {
     }
 
     /// The assignment of a person to an app. In Federation Broker Mode there is none.
-    pub fn assignment(self, app: u32, slot: u32) -> Option<&'a Assignment> {
+    pub(crate) fn assignment(self, app: u32, slot: u32) -> Option<&'a Assignment> {
         if self.org.app(app)?.implicit {
             return None;
         }
@@ -42,7 +42,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether a person is in a group.
-    pub fn is_member(self, group: u32, slot: u32) -> bool {
+    pub(crate) fn is_member(self, group: u32, slot: u32) -> bool {
         self.org
             .past
             .member(group, slot, self.now)
@@ -50,13 +50,17 @@ impl<'a> View<'a> {
     }
 
     /// People from a slot on, in the order of the listing.
-    pub fn people(self, from: u32) -> impl Iterator<Item = (u32, &'a Person)> {
+    pub(crate) fn people(self, from: u32) -> impl Iterator<Item = (u32, &'a Person)> {
         let all = u32::try_from(self.org.people.len()).unwrap_or(u32::MAX);
         (from..all).filter_map(move |slot| Some((slot, self.person(slot)?)))
     }
 
     /// Assigned people from a slot on, in the order of the listing.
-    pub fn assigned(self, app: u32, from: u32) -> impl Iterator<Item = (u32, &'a Assignment)> {
+    pub(crate) fn assigned(
+        self,
+        app: u32,
+        from: u32,
+    ) -> impl Iterator<Item = (u32, &'a Assignment)> {
         let present = self
             .org
             .app(app)
@@ -69,7 +73,7 @@ impl<'a> View<'a> {
     }
 
     /// Members of a group from a slot on, in the order of the listing. Deactivated people stay members.
-    pub fn members(self, group: u32, from: u32) -> Box<dyn Iterator<Item = u32> + 'a> {
+    pub(crate) fn members(self, group: u32, from: u32) -> Box<dyn Iterator<Item = u32> + 'a> {
         match self.org.group(group).map(|group| &group.members) {
             None => Box::new(std::iter::empty()),
             Some(Members::Everyone) => Box::new(self.people(from).map(|(slot, _)| slot)),
