@@ -242,6 +242,7 @@ impl TenantDb {
             )
             .await?;
         if done == 0 {
+            drop(write);
             return Err(StoreError::Conflict(match self.run(id).await? {
                 None => format!("there is no run {id}"),
                 Some(run) if run.state == RunState::Held => format!("run {id} is being approved just now"),

@@ -124,7 +124,7 @@ impl Job<'_> {
             }
         }
         items::put(write, self.run.id, &notes).await?;
-        touch_many(write, self.run.rules_revision, &touches).await?;
+        touch_many(write, self.run.id, self.run.rules_revision, &touches).await?;
         self.write_people(write, &writes, now).await
     }
 

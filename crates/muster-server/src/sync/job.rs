@@ -146,13 +146,17 @@ impl<'a> Job<'a> {
 
     /// Stores how far the run came, and commits.
     pub(super) async fn commit(&mut self, mut write: Write) -> Result<(), StoreError> {
-        if let Some(okta) = &self.okta {
-            self.run.calls = self.calls_before + i64::try_from(okta.client.calls()).unwrap_or(0);
-        }
+        self.run.calls = self.calls();
         runs::save(&mut write, &self.run).await?;
         write.commit().await?;
         self.show();
         Ok(())
+    }
+
+    /// Calls sent for this run so far, those of earlier workers included.
+    pub(super) fn calls(&self) -> i64 {
+        let sent = self.okta.as_ref().map_or(0, |okta| okta.client.calls());
+        self.calls_before + i64::try_from(sent).unwrap_or(0)
     }
 
     /// Goes to the next phase, in a step of its own.
@@ -204,12 +208,11 @@ impl<'a> Job<'a> {
 
     pub(super) fn show(&self) {
         let share = self.okta.as_ref().and_then(|okta| okta.client.limit_share());
-        let sent = self.okta.as_ref().map_or(0, |okta| okta.client.calls());
         self.engine.show(Progress {
             phase: Some(self.run.phase),
             counts: self.run.counts,
             staged: self.staged.max(self.run.counts.read),
-            calls: u64::try_from(self.calls_before).unwrap_or(0) + sent,
+            calls: u64::try_from(self.calls()).unwrap_or(0),
             share,
         });
     }

@@ -211,14 +211,16 @@ impl Job<'_> {
     /// Reads people by id, several at once. `None` when Okta would not say: the run has been led elsewhere then.
     async fn read_all(&mut self, batch: &[Item]) -> Result<Option<Vec<(Item, Proof)>>, RunError> {
         self.okta().await?;
+        let job = &*self;
         let reads = stream::iter(batch)
             .map(|item| async move {
-                let read = self.read_by_id(&item.okta_user_id).await?;
+                let read = job.read_by_id(&item.okta_user_id).await?;
                 Ok::<_, OktaError>((item.clone(), prove(&read)))
             })
             .buffered(AT_ONCE)
             .try_collect::<Vec<_>>();
-        match self.beating(reads).await? {
+        let read = job.beating(reads).await?;
+        match read {
             Ok(proofs) => Ok(Some(proofs)),
             Err(error) => {
                 match Setback::of(&error) {

@@ -12,7 +12,7 @@ use muster_okta::error::{ErrorKind, OktaError};
 use muster_store::error::StoreError;
 use muster_store::mirror::{self, Rival, Staged};
 use muster_store::phases::missing;
-use muster_store::{connection, expiry, items};
+use muster_store::{connection, expiry, items, runs};
 
 use super::job::{Job, RunError, Setback, problem};
 
@@ -106,6 +106,7 @@ impl Job<'_> {
         self.commit(write).await
     }
 
+    /// Stages a page and commits it while the next page is being fetched: nothing is held while Okta is waited for.
     async fn stage_while_fetching(
         &mut self, people: &[Staged], link: &PageLink,
     ) -> (Result<(), StoreError>, Result<Result<UsersPage, OktaError>, RunError>) {
@@ -113,22 +114,23 @@ impl Job<'_> {
             Ok(okta) => okta,
             Err(error) => return (Ok(()), Err(error)),
         };
+        let mut run = self.run.clone();
+        run.cursor = Some(link.as_str().to_owned());
+        run.calls = self.calls();
         let (stored, ahead) = tokio::join!(
             async {
                 let mut write = self.step().await?;
-                mirror::stage(&mut write, self.run.id, people).await?;
-                Ok::<_, StoreError>(write)
+                mirror::stage(&mut write, run.id, people).await?;
+                runs::save(&mut write, &run).await?;
+                write.commit().await
             },
             self.beating(okta.client.app_users_page(&okta.app_id, &self.keep, Some(link))),
         );
-        let stored = match stored {
-            Ok(write) => {
-                self.run.cursor = Some(link.as_str().to_owned());
-                self.staged += people.len() as u64;
-                self.commit(write).await
-            }
-            Err(error) => Err(error),
-        };
+        if stored.is_ok() {
+            self.run = run;
+            self.staged += people.len() as u64;
+            self.show();
+        }
         (stored, ahead.map_err(RunError::from))
     }
 
