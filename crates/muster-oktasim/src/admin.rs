@@ -148,7 +148,7 @@ impl Org {
                     has_password: *password,
                 };
                 let cause = self.console("/admin/users/create");
-                let slot = self.create_person(new, &cause, now)?;
+                let slot = self.create_person(&new, &cause, now)?;
                 for group in groups {
                     self.add_member(group, slot, &cause, now)?;
                 }

@@ -238,7 +238,7 @@ impl Org {
             Some(Fault::Slow(millis)) => reply.delay_ms += millis,
             Some(Fault::Cut(bytes)) => reply.cut = Some(Cut::After(*bytes)),
             Some(Fault::Drop) => reply.cut = Some(Cut::Drop),
-            Some(Fault::Html) => reply.into_html(),
+            Some(Fault::Html) => reply.show_html(),
             _ => {}
         }
         reply

@@ -31,14 +31,6 @@ impl Dice {
         self.next() % 1000 < u64::from(per_mille)
     }
 
-    /// Puts the items into a random order.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            let other = self.below(last + 1);
-            items.swap(last, other);
-        }
-    }
-
     /// `digits` base-62 digits.
     pub(crate) fn token(&mut self, digits: usize) -> String {
         let mut text = String::with_capacity(digits + 11);

@@ -67,7 +67,7 @@ pub struct Org {
 }
 
 /// What may be tuned while the org runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// How long every answer is held back.
@@ -96,18 +96,6 @@ pub struct HookSettings {
     pub drop_next: u32,
     /// Send waiting events in the wrong order, each in a delivery of its own.
     pub reverse: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            latency_ms: 0,
-            stale_seconds: 0,
-            log_delay_seconds: 0,
-            page_cap: None,
-            hooks: HookSettings::default(),
-        }
-    }
 }
 
 impl Default for HookSettings {

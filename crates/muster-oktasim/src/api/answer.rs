@@ -17,7 +17,7 @@ pub(crate) struct Answer {
     /// `rel` and URL; each becomes a header line of its own. Source: recordings.
     pub links: Vec<(&'static str, String)>,
     pub etag: Option<String>,
-    pub verify: Option<Verification>,
+    pub verify: Option<Box<Verification>>,
 }
 
 impl Answer {
@@ -69,7 +69,7 @@ impl Answer {
             body: self.body.into(),
             delay_ms: 0,
             cut: None,
-            verify: self.verify,
+            verify: self.verify.map(|verification| *verification),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Org {
             (&Method::DELETE, ["users", who]) => self.unassign_user(call, app, who),
             (&Method::GET, ["groups"]) => self.list_app_groups(call, app),
             (method, ["groups", group]) => self.one_app_group(call, method, app, group),
-            (_, [] | ["users" | "groups"] | ["users" | "groups", _]) => self.wrong_method(),
+            (_, [] | ["users" | "groups"] | ["users", _]) => self.wrong_method(),
             _ => self.no_such_path(),
         }
     }

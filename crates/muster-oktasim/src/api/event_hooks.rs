@@ -46,7 +46,7 @@ impl Org {
             (&Method::PUT, []) => self.replace_hook(call, number),
             (&Method::DELETE, []) => self.delete_hook(number),
             (&Method::POST, ["lifecycle", "verify"]) => {
-                let verify = self.begin_verification(number);
+                let verify = self.begin_verification(number).map(Box::new);
                 Answer { verify, ..Answer::nothing() }
             }
             (&Method::POST, ["lifecycle", "activate"]) => self.switch_hook(call, number, true),

@@ -113,7 +113,7 @@ impl Reply {
     }
 
     /// Turns the reply into the page of a proxy or sign-in form that answers 200.
-    pub(crate) fn into_html(&mut self) {
+    pub(crate) fn show_html(&mut self) {
         self.status = 200;
         self.headers.retain(|(name, _)| *name == "date");
         self.headers.push(("content-type", "text/html;charset=UTF-8".to_owned()));

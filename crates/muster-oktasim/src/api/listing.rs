@@ -54,8 +54,7 @@ impl Org {
             Some(Ok(limit)) => match usize::try_from(limit) {
                 Ok(limit) if (1..=paging.max).contains(&limit) => limit,
                 // Okta's documents name -1 as the default of some listings.
-                Err(_) if !paging.strict => paging.default,
-                Ok(0) if !paging.strict => paging.default,
+                Err(_) | Ok(0) if !paging.strict => paging.default,
                 Ok(_) if !paging.strict => paging.max,
                 _ => {
                     let cause = format!("limit: must be between 1 and {}", paging.max);

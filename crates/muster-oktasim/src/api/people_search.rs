@@ -15,9 +15,8 @@ use crate::state::people::{Person, Status};
 
 impl Org {
     pub(crate) fn search_users(&mut self, call: &Call<'_>) -> Answer {
-        let filter = match Filter::parse(call.param("search").unwrap_or_default()) {
-            Ok(filter) => filter,
-            Err(_) => return self.bad_search(),
+        let Ok(filter) = Filter::parse(call.param("search").unwrap_or_default()) else {
+            return self.bad_search();
         };
         if filter.check(&searchable).is_err() {
             return self.bad_search();
@@ -29,9 +28,8 @@ impl Org {
     }
 
     pub(crate) fn filter_users(&mut self, call: &Call<'_>) -> Answer {
-        let filter = match Filter::parse(call.param("filter").unwrap_or_default()) {
-            Ok(filter) => filter,
-            Err(_) => return self.bad_search(),
+        let Ok(filter) = Filter::parse(call.param("filter").unwrap_or_default()) else {
+            return self.bad_search();
         };
         if filter.check(&filterable).is_err() {
             return self.bad_search();

@@ -43,7 +43,7 @@ impl Org {
                 Err(answer) => answer,
                 Ok(slot) => self.linked_values(call, slot, relation),
             },
-            [_] | [_, _, "lifecycle", _] | [_, _, "groups"] | [_, _, "linkedObjects", _] => {
+            [_] | [_, _, "lifecycle" | "linkedObjects", _] | [_, _, "groups"] => {
                 self.wrong_method()
             }
             _ => self.no_such_path(),
@@ -151,7 +151,7 @@ impl Org {
             has_password: body["credentials"]["password"].is_object(),
         };
         let cause = self.cause(call);
-        match self.create_person(new, &cause, call.now) {
+        match self.create_person(&new, &cause, call.now) {
             Ok(slot) => {
                 for group in groups {
                     // A group that vanished meanwhile does not undo the user.

@@ -1,21 +1,5 @@
 //! The chart of Fernhill: 240 seats in twelve departments, six levels deep, 41 of them with reports.
 
-/// A department and how many people it has. Source: the demo organisation's table.
-pub(super) const DEPARTMENTS: [(&str, usize); 12] = [
-    ("Executive", 6),
-    ("Engineering", 58),
-    ("Product & Design", 22),
-    ("Customer Success", 34),
-    ("Sales EMEA", 26),
-    ("Sales Americas", 18),
-    ("Marketing", 14),
-    ("Finance", 12),
-    ("Legal & Compliance", 6),
-    ("People & Culture", 10),
-    ("IT & Security", 12),
-    ("Operations & Logistics", 22),
-];
-
 /// A place to work: city (empty for people who work from home), country, time zone and language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -61,6 +45,11 @@ fn places(department: &str) -> &'static [(Place, usize)] {
         _ => &[(LONDON, 12)],
     }
 }
+
+const IT: &str = "IT & Security";
+const OPS: &str = "Operations & Logistics";
+const AMERICAS: &str = "Sales Americas";
+const LEGAL: &str = "Legal & Compliance";
 
 /// A seat in the chart.
 #[derive(Debug, Clone)]
@@ -136,7 +125,6 @@ impl Chart {
         for (lead, reports) in leads.into_iter().zip(reports).skip(1) {
             self.team(D, "Software Engineer", lead, reports);
         }
-        const IT: &str = "IT & Security";
         let head = self.seat(IT, "Head of IT & Security", Some(cto), true);
         self.own_boss = self.seat(IT, "Security Lead", Some(head), true);
         self.team(IT, "Systems Engineer", head, 4);
@@ -166,7 +154,6 @@ impl Chart {
         self.team(CS, "Support Specialist", self.widest, 19);
         self.team(CS, "Onboarding Manager", onboarding, 6);
         self.team(CS, "Renewals Manager", self.gone_lead, 5);
-        const OPS: &str = "Operations & Logistics";
         let manchester = self.seat(OPS, "Director of Logistics", Some(coo), true);
         self.team(OPS, "Logistics Coordinator", manchester, 9);
         let osaka = self.seat(OPS, "Director of Operations", Some(coo), true);
@@ -184,7 +171,6 @@ impl Chart {
             let lead = self.seat(EMEA, "Regional Sales Manager", Some(emea), true);
             self.team(EMEA, "Account Executive", lead, reports);
         }
-        const AMERICAS: &str = "Sales Americas";
         let americas = self.seat(AMERICAS, "VP Sales Americas", Some(cro), true);
         self.seat(AMERICAS, "Deal Desk Manager", Some(americas), false);
         for _ in 0..2 {
@@ -207,7 +193,6 @@ impl Chart {
         let controller = self.seat(D, "Group Controller", Some(cfo), true);
         self.team(D, "Finance Business Partner", cfo, 4);
         self.team(D, "Accountant", controller, 7);
-        const LEGAL: &str = "Legal & Compliance";
         let counsel = self.seat(LEGAL, "General Counsel", Some(cfo), true);
         self.team(LEGAL, "Legal Counsel", counsel, 5);
         (controller, counsel)

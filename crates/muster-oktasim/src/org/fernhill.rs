@@ -161,7 +161,7 @@ fn groups(org: &mut Org, chart: &Chart, drafts: &[Draft], slots: &[u32]) {
 fn remember(org: &mut Org, cases: Vec<Case>, slots: &[u32]) {
     for case in cases {
         let people: Vec<u32> = case.seats.iter().map(|seat| slots[*seat]).collect();
-        match (case.case, people.first()) {
+        match (case.name, people.first()) {
             ("okta-administrator", Some(slot)) => org.admin = *slot,
             ("service-account", Some(slot)) => {
                 if let Some(token) = org.tokens.first_mut() {
@@ -177,7 +177,7 @@ fn remember(org: &mut Org, cases: Vec<Case>, slots: &[u32]) {
             .filter_map(|slot| org.person(*slot))
             .map(|person| person.profile.text(&org.pool, "login"))
             .collect();
-        org.planted.push(Planted { case: case.case, shows: case.shows, okta_ids, logins });
+        org.planted.push(Planted { case: case.name, shows: case.shows, okta_ids, logins });
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Planted {
 /// A case before its people have ids: seats of the chart.
 #[derive(Debug)]
 pub(super) struct Case {
-    pub case: &'static str,
+    pub name: &'static str,
     pub shows: &'static str,
     pub seats: Vec<usize>,
 }
@@ -299,7 +299,7 @@ impl Planter<'_> {
         self.case("service-account", "owns the API token", &[service]);
 
         let ida = self.take("IT & Security", "Ida", "Adminson");
-        self.drafts[ida].title = "Okta Administrator".to_owned();
+        "Okta Administrator".clone_into(&mut self.drafts[ida].title);
         self.drafts[ida].hold = Hold::Unassigned;
         self.case("okta-administrator", "Ida makes the changes in Okta", &[ida]);
 
@@ -492,8 +492,8 @@ impl Planter<'_> {
         self.case(LINKABLE, "24 learners who already have an account with the same e-mail", &seats);
     }
 
-    fn case(&mut self, case: &'static str, shows: &'static str, seats: &[usize]) {
-        self.cases.push(Case { case, shows, seats: seats.to_vec() });
+    fn case(&mut self, name: &'static str, shows: &'static str, seats: &[usize]) {
+        self.cases.push(Case { name, shows, seats: seats.to_vec() });
     }
 
     fn name(&mut self, seat: usize, first: &str, last: &str) {

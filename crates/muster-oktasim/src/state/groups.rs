@@ -172,8 +172,8 @@ impl Org {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let known = self.own_group(group)?;
-        known.name = name.to_owned();
-        known.description = description.to_owned();
+        name.clone_into(&mut known.name);
+        description.clone_into(&mut known.description);
         known.last_updated = seconds(now);
         let targets = vec![self.group_target(group)];
         self.write_log(Event::of(EventKind::GroupUpdate, targets), cause, now);

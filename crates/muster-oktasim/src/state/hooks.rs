@@ -101,11 +101,6 @@ impl Outbox {
         let due = now.checked_add(delay).unwrap_or(now);
         self.waiting.push_back(Waiting { hook, entry, due });
     }
-
-    /// Whether anything waits, due or not.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.retries.is_empty()
-    }
 }
 
 impl Org {

@@ -48,10 +48,9 @@ impl Preset {
         let (integrator, workforce) = match family {
             Family::Users => (100, 600),
             Family::User => (100, 2000),
-            Family::Groups => (100, 500),
+            Family::Groups | Family::App => (100, 500),
             Family::Group => (100, 1000),
             Family::Apps => (20, 100),
-            Family::App => (100, 500),
             Family::Logs => (20, 120),
             Family::OAuth => (300, 2000),
             Family::Other => (100, 1200),

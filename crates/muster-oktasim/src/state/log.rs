@@ -154,11 +154,6 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The number that the next event will get.
-    pub(crate) fn next(&self) -> u64 {
-        self.next
-    }
-
     /// Kept events from a number on, in the order in which they were written.
     pub(crate) fn from(&self, number: u64) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         let first = self.entries.front().map_or(self.next, |entry| entry.number);

@@ -164,7 +164,7 @@ impl Org {
     /// Creates a user as `POST /api/v1/users` does.
     pub fn create_person(
         &mut self,
-        new: NewPerson,
+        new: &NewPerson,
         cause: &Cause,
         now: Timestamp,
     ) -> Result<u32, Refused> {

@@ -18,6 +18,15 @@ pub(crate) struct Past {
     members: Lagging<(u32, u32), bool>,
 }
 
+/// What a read shows of one thing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lag<T> {
+    /// The thing as it is.
+    Present,
+    /// The thing as it was, or that it was not there.
+    Before(Option<T>),
+}
+
 /// For each key the replaced states in the order of their replacement, each with the moment it stops showing.
 #[derive(Debug)]
 struct Lagging<K, V>(BTreeMap<K, Vec<(Timestamp, V)>>);
@@ -78,17 +87,13 @@ impl Past {
         self.members.note((group, slot), before, until);
     }
 
-    pub(crate) fn person(&self, slot: u32, now: Timestamp) -> Option<Option<&Person>> {
-        self.people.at(&slot, now).map(Option::as_ref)
+    pub(crate) fn person(&self, slot: u32, now: Timestamp) -> Lag<&Person> {
+        self.people.at(&slot, now).map_or(Lag::Present, |before| Lag::Before(before.as_ref()))
     }
 
-    pub(crate) fn assignment(
-        &self,
-        app: u32,
-        slot: u32,
-        now: Timestamp,
-    ) -> Option<Option<&Assignment>> {
-        self.assignments.at(&(app, slot), now).map(Option::as_ref)
+    pub(crate) fn assignment(&self, app: u32, slot: u32, now: Timestamp) -> Lag<&Assignment> {
+        let before = self.assignments.at(&(app, slot), now);
+        before.map_or(Lag::Present, |before| Lag::Before(before.as_ref()))
     }
 
     pub(crate) fn member(&self, group: u32, slot: u32, now: Timestamp) -> Option<bool> {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Org;
 use super::groups::{Assignment, Members};
 use super::people::Person;
+use super::stale::Lag;
 
 /// A reader's view of an org.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +26,8 @@ impl<'a> View<'a> {
             return None;
         }
         match self.org.past.person(slot, self.now) {
-            Some(before) => before,
-            None => self.org.person(slot),
+            Lag::Before(before) => before,
+            Lag::Present => self.org.person(slot),
         }
     }
 
@@ -36,8 +37,8 @@ impl<'a> View<'a> {
             return None;
         }
         match self.org.past.assignment(app, slot, self.now) {
-            Some(before) => before,
-            None => self.org.assignment(app, slot),
+            Lag::Before(before) => before,
+            Lag::Present => self.org.assignment(app, slot),
         }
     }
 
