@@ -151,7 +151,7 @@ impl Caller {
                     match read(&served) {
                         Ok(value) => return Ok(value),
                         Err(why) => {
-                            self.after_nonsense(doing, &served.reply, why, &mut tries).await?
+                            self.after_nonsense(doing, &served.reply, why, &mut tries).await?;
                         }
                     }
                 }
@@ -161,7 +161,7 @@ impl Caller {
                     self.after_nonsense(doing, &reply, why.to_owned(), &mut tries).await?;
                 }
                 Judged::Throttled(throttle) => {
-                    self.after_throttle(doing, &reply, throttle, &mut tries).await?
+                    self.after_throttle(doing, &reply, throttle, &mut tries).await?;
                 }
                 Judged::Passing(answer) => {
                     self.after_fault(doing, answer, &mut tries, &mut path_and_query).await?;

@@ -1,8 +1,13 @@
 //! How the client behaves under Okta's rate limit and its passing faults.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
+
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use muster_okta::client::Timer;
-use muster_okta::{ErrorKind, TransportError, Verdict};
+use muster_okta::{ErrorKind, Exchange, Reply, Request, Transport, TransportError, Verdict};
 
 use crate::script::{Scene, ana, answer, keep, limited, page, refusal, reply, user};
 
@@ -67,7 +72,8 @@ async fn the_share_is_kept_without_ever_meeting_a_429() {
 
 #[tokio::test]
 async fn what_others_use_of_the_limit_counts_too() {
-    let scene = Scene::new([limited(200, 100, 40, 0, &user("00u1ana"))]);
+    // Others made 8 of 10 calls; of what they leave, a half is one call.
+    let scene = Scene::new([limited(200, 10, 1, 0, &user("00u1ana"))]);
     for _ in 0..2 {
         scene.client.user(&ana(), &keep()).await.expect("served");
     }
@@ -87,7 +93,7 @@ async fn a_limit_that_never_ends_is_told_with_the_time_to_come_back() {
 
 #[tokio::test]
 async fn calls_side_by_side_share_one_budget() {
-    let scene = Scene::new([limited(200, 10, 5, 30, &user("00u1ana"))]);
+    let scene = Scene::new([limited(200, 10, 1, 30, &user("00u1ana"))]);
     let (ana, keep) = (ana(), keep());
     scene.client.user(&ana, &keep).await.expect("served");
     let twin = scene.client.clone();
@@ -98,29 +104,41 @@ async fn calls_side_by_side_share_one_budget() {
     assert_eq!(twin.calls(), 3);
 }
 
+/// Tells its limit once, and then never answers again.
+struct Silent(AtomicBool);
+
+impl Exchange for Silent {
+    fn exchange(&self, _: Request) -> BoxFuture<'_, Result<Reply, TransportError>> {
+        let silent = self.0.swap(true, Ordering::SeqCst);
+        Box::pin(async move {
+            if silent {
+                std::future::pending().await
+            } else {
+                limited(200, 100, 99, 0, &user("00u1ana"))
+            }
+        })
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_is_given_up_half_way_gives_its_place_back() {
-    struct Never;
-    impl muster_okta::Exchange for Never {
-        fn exchange(
-            &self,
-            _: muster_okta::Request,
-        ) -> futures_util::future::BoxFuture<'_, Result<muster_okta::Reply, TransportError>>
-        {
-            Box::pin(std::future::pending())
-        }
-    }
-    // More than any number of calls at once: were places not given back, the last ones would never begin.
     let scene = Scene::with([], |config| {
-        config.transport = muster_okta::Transport::InProcess(std::sync::Arc::new(Never));
+        config.transport = Transport::InProcess(Arc::new(Silent(AtomicBool::new(false))));
     });
     let (ana, keep) = (ana(), keep());
-    for sent in 1..=50 {
-        let mut call = Box::pin(scene.client.user(&ana, &keep));
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(call.as_mut().poll(&mut context).is_pending());
-        drop(call);
-        assert_eq!(scene.client.calls(), sent);
+    scene.client.user(&ana, &keep).await.expect("served");
+    // 50 calls of each window are ours: were places not given back, those of the second window would have to wait.
+    for _ in 0..2 {
+        for _ in 0..45 {
+            let before = scene.client.calls();
+            let mut call = Box::pin(scene.client.user(&ana, &keep));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(call.as_mut().poll(&mut context).is_pending());
+            drop(call);
+            assert_eq!(scene.client.calls(), before + 1);
+        }
+        let next_window = scene.timer.now() + SignedDuration::from_secs(61);
+        scene.timer.wait_until(next_window).await;
     }
 }
 
