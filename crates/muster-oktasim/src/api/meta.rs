@@ -53,7 +53,17 @@ const CUSTOM: [(&str, &str, &str); 2] = [
     ("picture", "Picture", "URL of a photo"),
 ];
 
+/// First and last names are optional in this org: somebody has one name.
 const REQUIRED: [&str; 2] = ["login", "email"];
+
+/// Shortest and longest values, where Okta limits them.
+const LENGTHS: [(&str, Option<u32>, u32); 5] = [
+    ("login", Some(5), 100),
+    ("firstName", Some(1), 50),
+    ("lastName", Some(1), 50),
+    ("mobilePhone", None, 100),
+    ("primaryPhone", None, 100),
+];
 
 impl Org {
     pub(crate) fn meta(&mut self, call: &Call<'_>) -> Answer {
@@ -86,6 +96,12 @@ impl Org {
                 if let Some(map) = field.as_object_mut() {
                     if !format.is_empty() {
                         map.insert("format".to_owned(), json!(format));
+                    }
+                    if let Some((_, least, most)) =
+                        LENGTHS.iter().find(|(known, _, _)| known == name)
+                    {
+                        map.extend(least.map(|least| ("minLength".to_owned(), json!(least))));
+                        map.insert("maxLength".to_owned(), json!(most));
                     }
                     if REQUIRED.contains(name) {
                         map.insert("required".to_owned(), json!(true));

@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 
@@ -21,6 +21,8 @@ use crate::handle::OrgHandle;
 
 /// The largest body that is read.
 const BODY_MAX: usize = 4 * 1024 * 1024;
+/// How long a cut answer hangs before its connection ends.
+const BREAK_MS: u64 = 5;
 
 #[derive(Debug, Clone)]
 struct Shared {
@@ -84,11 +86,7 @@ fn response(reply: Reply, knife: &Knife) -> Response {
         }
         Some(Cut::After(bytes)) if bytes < reply.body.len() => {
             // The length says more than is sent, and then the stream breaks.
-            let broken = io::Error::from(io::ErrorKind::ConnectionReset);
-            Body::from_stream(stream::iter([
-                Ok::<Bytes, io::Error>(reply.body.slice(..bytes)),
-                Err(broken),
-            ]))
+            Body::from_stream(broken(reply.body.slice(..bytes)))
         }
         _ => Body::from(reply.body.clone()),
     };
@@ -106,6 +104,16 @@ fn response(reply: Reply, knife: &Knife) -> Response {
             .insert(http::header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
     }
     response
+}
+
+/// Some bytes and then an error, with a pause between them so that the bytes leave before the connection ends.
+fn broken(bytes: Bytes) -> impl stream::Stream<Item = io::Result<Bytes>> {
+    let first = stream::iter([Ok(bytes)]);
+    let then = stream::once(async {
+        clock::wait(BREAK_MS).await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    first.chain(then)
 }
 
 fn plain(status: StatusCode) -> Response {
