@@ -129,9 +129,9 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
 const COLUMNS: [Column; 6] = [
     column("E-MAIL", 24),
     column("NAME", 11),
-    column("TEAM", 8),
+    column("TEAM", 7),
     column("TITLE", 7),
-    column("MANAGER", 7),
+    column("MANAGER", 9),
     column("STATUS", 11),
 ];
 
@@ -179,7 +179,8 @@ fn row(person: &PersonView) -> Vec<String> {
         clean(&person_view::name(person)),
         or_none(&person.team),
         or_none(&person.title),
-        person.manager.as_ref().map(|manager| clean(&manager.email)).unwrap_or_default(),
+        // What stands before the @ tells managers apart; the whole address is in `show` and in JSON.
+        person.manager.as_ref().and_then(|manager| manager.email.split('@').next()).map(clean).unwrap_or_default(),
         words::status_words(person.status, person.status_reason),
     ]
 }

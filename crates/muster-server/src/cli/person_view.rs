@@ -101,7 +101,7 @@ fn fields(entry: &history::Entry) -> Map<String, Value> {
 }
 
 /// Where a field stands among the others.
-pub(super) fn place(name: &str) -> usize {
+fn place(name: &str) -> usize {
     Field::ALL.iter().position(|field| field.name() == name).unwrap_or(Field::ALL.len())
 }
 
@@ -178,34 +178,43 @@ pub(super) fn text(out: &mut Out, person: &PersonView, timeline: &[Moment]) -> R
 }
 
 fn tell(out: &mut Out, moment: &Moment) -> Result<(), CliError> {
-    let who = match moment.actor.as_str() {
-        "" | "okta" => String::new(),
-        actor => format!(", {}", clean(actor)),
-    };
-    out.line(format!(
-        "{}  {} by {}{who}",
-        out.time(moment.at),
-        happened(&moment.kind),
-        cause_words(&moment.cause)
-    ))?;
-    if let Some(run) = moment.run_id {
-        out.line(format!("    in {run}"))?;
-    }
-    if let Some(reason) = &moment.reason {
-        for line in wrap(&format!("\"{}\"", clean(reason)), out.width.saturating_sub(4)) {
-            out.line(format!("    {line}"))?;
+    let (what, cause) = (happened(&moment.kind), cause_words(&moment.cause));
+    let actor = clean(&moment.actor);
+    let reason = moment.reason.as_deref().map(clean);
+    let at = out.time(moment.at);
+    match (moment.run_id, reason) {
+        (Some(run), reason) => {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            out.line(cut(&format!("{at}  {what}{reason}"), out.width))?;
+            out.line(format!("    by {run}, from {cause} of {actor}"))?;
         }
+        (None, Some(reason)) => {
+            out.line(format!("{at}  {what} by {actor}, with {cause}"))?;
+            for line in wrap(&format!("\"{reason}\""), out.width.saturating_sub(4)) {
+                out.line(format!("    {line}"))?;
+            }
+        }
+        (None, None) => out.line(format!("{at}  {what} by {actor}, with {cause}"))?,
     }
     let width = moment.fields.keys().map(|name| measure(&field_words(name))).max().unwrap_or(0);
     for (name, sides) in in_order(&moment.fields) {
-        let pad = " ".repeat(width.saturating_sub(measure(&field_words(name))));
-        let line = format!("    {}{pad}  {}", field_words(name), before_after(sides));
-        out.line(cut(&line, out.width))?;
+        let name = field_words(name);
+        let left = format!("    {name}{}  ", " ".repeat(width.saturating_sub(measure(&name))));
+        let value = before_after(sides);
+        let room = out.width.saturating_sub(measure(&left));
+        match value.split_once(" → ") {
+            Some((before, after)) if measure(&value) > room => {
+                out.line(cut(&format!("{left}{before}"), out.width))?;
+                out.line(cut(&format!("{}→ {after}", " ".repeat(measure(&left))), out.width))?;
+            }
+            _ => out.line(cut(&format!("{left}{value}"), out.width))?,
+        }
     }
     Ok(())
 }
 
-fn in_order(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
+/// The fields in the order in which people look for them.
+pub(super) fn in_order(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut all: Vec<_> = fields.iter().collect();
     all.sort_by_key(|(name, _)| place(name));
     all

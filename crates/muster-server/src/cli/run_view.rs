@@ -9,11 +9,12 @@ use muster_core::run::{ChangeKind, Counts, ListingState, RunCause, RunKind, RunS
 use muster_store::TenantDb;
 use muster_store::items::{Item, ItemState};
 use muster_store::runs::Run;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::exit::CliError;
-use super::output::{Column, Out, clean, column, count, cut, number, thousands};
+use super::output::{Column, Out, clean, column, count, cut, measure, number, thousands};
+use super::person_view::in_order;
 use super::words::{change_words, field_words, kind_words, state_words};
 use crate::config::variables::wrap;
 
@@ -21,7 +22,7 @@ use crate::config::variables::wrap;
 const PAGE: i64 = 500;
 
 /// People shown of each kind of change; scripts get all.
-const SHOWN: usize = 50;
+const SHOWN: usize = 25;
 
 /// A run in JSON.
 #[derive(serde::Serialize)]
@@ -69,29 +70,22 @@ fn duration_ms(run: &Run) -> Option<i64> {
 }
 
 /// The columns of a list of runs.
-pub(super) const COLUMNS: [Column; 7] = [
-    column("RUN", 36),
-    column("KIND", 7),
-    column("STATE", 6),
-    column("WHEN", 11),
-    number("READ"),
-    number("CHANGED"),
-    number("HELD"),
-];
+pub(super) const COLUMNS: [Column; 5] =
+    [column("RUN", 36), column("WHEN", 11), column("STATE", 8), number("READ"), number("CHANGED")];
 
 /// A run in a list.
 pub(super) fn row(run: &Run, out: &Out) -> Vec<String> {
     let counts = &run.counts;
     let changed = counts.created + counts.linked + counts.updated + counts.reactivated + counts.deactivated;
-    vec![
-        run.id.to_string(),
-        run.kind.to_string(),
-        run.state.to_string(),
-        out.time(run.started_at.unwrap_or(run.queued_at)),
-        thousands(counts.read),
-        thousands(changed),
-        thousands(counts.held),
-    ]
+    let state = match (run.kind, run.state) {
+        (RunKind::Preview, RunState::Done) => "preview".to_owned(),
+        (_, RunState::Held) => format!("held {}", thousands(counts.held)),
+        (_, state) => state.to_string(),
+    };
+    let when = out.time(run.started_at.unwrap_or(run.queued_at));
+    // The year and the seconds are in the run itself.
+    let when = when.get(5..16).unwrap_or(&when).to_owned();
+    vec![run.id.to_string(), when, state, thousands(counts.read), thousands(changed)]
 }
 
 /// How a run went, for people.
@@ -269,9 +263,11 @@ pub(super) async fn changes_text(out: &mut Out, db: &TenantDb, run: RunId) -> Re
     }
     for (kind, (n, shown)) in kinds {
         let (sign, word) = change_words(kind);
-        out.line(format!("{} {}", thousands(n), word))?;
+        out.line(format!("{} {word}", thousands(n)))?;
+        let widest = shown.iter().map(|item| measure(&clean(&item.label))).max().unwrap_or(0);
+        let label_width = widest.min(out.width / 2);
         for item in &shown {
-            change_text(out, sign, item)?;
+            change_text(out, sign, item, label_width)?;
         }
         let more = n.saturating_sub(shown.len() as u64);
         if more > 0 {
@@ -282,46 +278,45 @@ pub(super) async fn changes_text(out: &mut Out, db: &TenantDb, run: RunId) -> Re
     Ok(())
 }
 
-fn change_text(out: &mut Out, sign: &str, item: &Item) -> Result<(), CliError> {
-    let label = clean(&item.label);
-    let fields: serde_json::Map<String, Value> = serde_json::from_str(&item.fields).unwrap_or_default();
-    let detail = match item.change {
-        ChangeKind::Create => about(&fields),
-        ChangeKind::Update | ChangeKind::Link | ChangeKind::Reactivate if !fields.is_empty() => changed(&fields),
-        _ => item.reason.clone(),
+fn change_text(out: &mut Out, sign: &str, item: &Item, label_width: usize) -> Result<(), CliError> {
+    let label = cut(&clean(&item.label), label_width);
+    let pad = " ".repeat(label_width.saturating_sub(measure(&label)));
+    let left = format!("  {sign} {label}{pad}  ");
+    let room = out.width.saturating_sub(measure(&left));
+    let fields: Map<String, Value> = serde_json::from_str(&item.fields).unwrap_or_default();
+    let details = match item.change {
+        ChangeKind::Create => vec![cut(&clean(&about(&fields)), room)],
+        ChangeKind::Update | ChangeKind::Link | ChangeKind::Reactivate if !fields.is_empty() => {
+            changed(&fields).iter().flat_map(|line| wrap(&clean(line), room)).collect()
+        }
+        _ => wrap(&clean(&item.reason), room),
     };
-    let detail = clean(&detail);
-    let one_line = format!("  {sign} {label}  {detail}");
-    if super::output::measure(&one_line) <= out.width {
-        return out.line(one_line);
-    }
-    out.line(cut(&format!("  {sign} {label}"), out.width))?;
-    for line in wrap(&detail, out.width.saturating_sub(6)) {
-        out.line(format!("      {line}"))?;
+    for (at, detail) in details.iter().enumerate() {
+        let left = if at == 0 { left.clone() } else { " ".repeat(measure(&left)) };
+        out.line(format!("{left}{detail}"))?;
     }
     Ok(())
 }
 
 /// Who somebody new is, in few words.
-fn about(fields: &serde_json::Map<String, Value>) -> String {
+fn about(fields: &Map<String, Value>) -> String {
     let after = |name: &str| fields.get(name).and_then(|pair| pair.get(1)).and_then(Value::as_str).unwrap_or("");
     let name = format!("{} {}", after("first_name"), after("last_name"));
     let parts = [name.trim(), after("title"), after("team"), after("location")];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// Fields with their values before and after.
-fn changed(fields: &serde_json::Map<String, Value>) -> String {
+/// Fields with their values before and after, a line each.
+fn changed(fields: &Map<String, Value>) -> Vec<String> {
     let side = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => "nothing".to_owned(),
         Some(other) => other.to_string(),
     };
-    let told: Vec<String> = fields
-        .iter()
-        .map(|(name, pair)| format!("{}: {} → {}", field_words(name), side(pair.get(0)), side(pair.get(1))))
-        .collect();
-    told.join("; ")
+    let line = |(name, pair): (&String, &Value)| {
+        format!("{}: {} → {}", field_words(name), side(pair.get(0)), side(pair.get(1)))
+    };
+    in_order(fields).into_iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -338,7 +333,7 @@ mod tests {
     #[test]
     fn changes_read_as_before_and_after() {
         let fields = serde_json::json!({"title": ["Engineer", "Lead"], "photo_url": ["https://x/y", null]});
-        let text = changed(fields.as_object().expect("an object"));
-        assert_eq!(text, "photo: https://x/y → nothing; title: Engineer → Lead");
+        let lines = changed(fields.as_object().expect("an object"));
+        assert_eq!(lines, ["title: Engineer → Lead", "photo: https://x/y → nothing"]);
     }
 }

@@ -9,7 +9,7 @@ pub(crate) struct Okta(RunningSim);
 
 impl Okta {
     /// An org of so many people; 0 is the company Fernhill.
-    pub(crate) async fn of(people: usize) -> Self {
+    pub(crate) async fn of(people: u32) -> Self {
         let config = SimConfig { people, seed: 1, ..SimConfig::default() };
         Self(Sim::start(config).await.expect("a simulator"))
     }
@@ -31,15 +31,14 @@ impl std::ops::Deref for Okta {
 pub(crate) fn connect(home: &mut Home, okta: &Okta) {
     let host = okta.base().trim_start_matches("http://").trim_end_matches('/').to_owned();
     home.set("MUSTER_OKTA_EXTRA_HOSTS", &host);
-    home.file("client-secret", okta.client_secret());
+    home.file("client-secret", &okta.client_secret());
     home.file("api-token", &okta.api_token());
     let owner = "olga.owner@fernhill.example";
     home.muster(&["tenant", "create", "fernhill", "--name", "Fernhill Group", "--owner", owner]).done();
     home.line("okta enable fernhill").done();
-    let (base, client, app) = (okta.base().to_owned(), okta.client_id().to_owned(), okta.app_id().to_owned());
+    let (base, client) = (okta.base(), okta.client_id());
     let set = format!(
-        "okta set fernhill --api-url {base} --client-id {client} --client-secret client-secret --api-token api-token \
-         --app-id {app}"
+        "okta set fernhill --api-url {base} --client-id {client} --client-secret client-secret --api-token api-token"
     );
     home.line(&set).done();
 }
