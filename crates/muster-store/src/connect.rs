@@ -36,7 +36,12 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Engine, StoreError> {
         Place::File(path) => {
             make_file(path)?;
             preflight(url, path).await?;
-            let options = sqlite().filename(path).journal_mode(SqliteJournalMode::Wal);
+            let options = sqlite()
+                .filename(path)
+                // Rows of people and of the mirror are long, and large runs insert into several indices in no order:
+                // with pages of 16 KiB they take a third less time than with 4 KiB. Fixed when the file is made.
+                .page_size(16_384)
+                .journal_mode(SqliteJournalMode::Wal);
             let write = sqlite_pool(1)
                 .connect_with(
                     options
@@ -44,6 +49,9 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Engine, StoreError> {
                         .synchronous(SqliteSynchronous::Full)
                         // Pages, negative: KiB. A large run touches many pages of many indices.
                         .pragma("cache_size", "-65536")
+                        // Pages: 64 MiB. Large runs change the same pages again and again; copying them back into the
+                        // file more rarely saves a quarter.
+                        .pragma("wal_autocheckpoint", "4096")
                         .pragma("journal_size_limit", "67108864"),
                 )
                 .await
