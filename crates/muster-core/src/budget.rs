@@ -1,7 +1,8 @@
 //! May Okta be called now, or when: a budget for each family of endpoints, kept from the headers of its replies.
 //!
-//! Okta counts calls in windows of a minute, for a whole organisation and family of endpoints. Ours is a share of that, so
-//! that the organisation's other integrations keep theirs.
+//! Okta counts calls in windows of a minute, for a whole organisation and family of endpoints. Ours is a share of what the
+//! organisation's other integrations leave, so that neither side starves the other: with a share of 50 % and nobody
+//! else calling it is half the limit, and when others use 60 % it is a fifth.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +15,28 @@ pub const WAIT_MAX: SignedDuration = SignedDuration::from_secs(90);
 /// The wait after a concurrency limit (limit and remaining both 0): other calls must end, no window must pass.
 const CONCURRENCY_WAIT: SignedDuration = SignedDuration::from_secs(2);
 
+/// The wait when a new window has begun and the calls under way already fill our share: their replies tell its end.
+const UNKNOWN_END_WAIT: SignedDuration = SignedDuration::from_secs(1);
+
+/// Ends of one window, reckoned from different replies, differ by no more: dates and resets are whole seconds, and a reply
+/// takes a moment to arrive.
+const SAME_WINDOW: SignedDuration = SignedDuration::from_secs(3);
+
 #[derive(Debug, Clone, Default)]
 struct Bucket {
+    /// 0 until a reply told it.
     limit: u64,
     /// Calls the whole organisation made in this window, as of the last reply.
     used: u64,
+    /// Calls of ours that ended in this window.
+    own: u64,
     in_flight: u64,
     /// When the present window ends, by our clock.
     ends: Option<Timestamp>,
     /// No call before this, whatever is left.
     closed_until: Option<Timestamp>,
+    /// The largest part of a window's limit that our calls used, in percent.
+    share_used: u64,
 }
 
 /// The budgets of one client, one a bucket.
@@ -34,9 +47,21 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `share_percent` (1 to 100) of what Okta allows the organisation.
+    /// A budget of `share_percent` (1 to 100) of what Okta allows the organisation and others leave.
     pub fn new(share_percent: u8) -> Self {
         Self { share_percent: u64::from(share_percent.clamp(1, 100)), buckets: BTreeMap::new() }
+    }
+
+    /// Whether a call of this bucket may be made now. Takes no place for it: [`Budget::start`] does.
+    ///
+    /// # Errors
+    ///
+    /// The moment before which no call of this bucket may be made.
+    pub fn may_call(&self, bucket: &str, now: Timestamp) -> Result<(), Timestamp> {
+        let Some(state) = self.buckets.get(bucket) else { return Ok(()) };
+        let mut state = state.clone();
+        state.roll(now);
+        state.check(self.share_percent, now)
     }
 
     /// Takes a place for one call, to be given back with [`Budget::finish`].
@@ -45,37 +70,24 @@ impl Budget {
     ///
     /// The moment before which no call of this bucket may be made.
     pub fn start(&mut self, bucket: &str, now: Timestamp) -> Result<(), Timestamp> {
-        if !self.buckets.contains_key(bucket) {
-            self.buckets.insert(bucket.into(), Bucket::default());
-        }
         let share = self.share_percent;
-        let Some(state) = self.buckets.get_mut(bucket) else { return Ok(()) };
-        if let Some(until) = state.closed_until {
-            if until > now {
-                return Err(until);
-            }
-            state.closed_until = None;
-        }
-        if let Some(ends) = state.ends {
-            if ends > now {
-                // At least one call a window, or a small limit and a small share would never let anything through.
-                let ours = (state.limit * share / 100).max(1);
-                if state.limit > 0 && state.used + state.in_flight >= ours {
-                    return Err(ends);
-                }
-            } else {
-                state.ends = None;
-                state.used = 0;
-            }
-        }
+        let state = self.bucket(bucket);
+        state.roll(now);
+        state.check(share, now)?;
         state.in_flight += 1;
         Ok(())
     }
 
-    /// Gives back the place of a call that ended, however it did.
+    /// Gives back the place of a call that ended, however it did. It counts in the window: Okta may have seen it.
+    ///
+    /// If the call brought a reply, [`Budget::observe`] comes first.
     pub fn finish(&mut self, bucket: &str) {
         if let Some(state) = self.buckets.get_mut(bucket) {
             state.in_flight = state.in_flight.saturating_sub(1);
+            state.own += 1;
+            if let Some(percent) = (state.own * 100).checked_div(state.limit) {
+                state.share_used = state.share_used.max(percent);
+            }
         }
     }
 
@@ -95,7 +107,7 @@ impl Budget {
         date: Option<Timestamp>,
         received: Timestamp,
     ) {
-        let state = self.buckets.entry(bucket.into()).or_default();
+        let state = self.bucket(bucket);
         if limit == 0 && remaining == 0 {
             state.closed_until = received.checked_add(CONCURRENCY_WAIT).ok();
             return;
@@ -104,68 +116,66 @@ impl Budget {
         let wait = SignedDuration::from_secs(seconds.clamp(1, WAIT_MAX.as_secs()));
         let ends = received.checked_add(wait).unwrap_or(received);
         let used = limit.saturating_sub(remaining);
-        // Replies of calls side by side may arrive in any order: within a window the count only grows.
-        let same_window = state.ends.is_some_and(|known| {
-            (known.duration_since(ends)).abs() <= SignedDuration::from_secs(2)
-        });
-        state.used = if same_window { state.used.max(used) } else { used };
         state.limit = limit;
-        state.ends = Some(ends);
+        match state.ends {
+            // Replies of calls side by side may arrive in any order: within a window the count only grows.
+            Some(known) if ends.duration_since(known).abs() <= SAME_WINDOW => {
+                state.used = state.used.max(used);
+                state.ends = Some(known.max(ends));
+            }
+            // A straggler of a window that is over says nothing of this one.
+            Some(known) if ends < known => return,
+            _ => {
+                state.used = used;
+                state.own = 0;
+                state.ends = Some(ends);
+            }
+        }
         if remaining == 0 {
             state.closed_until = Some(ends);
         }
     }
+
+    /// The largest part of any window's limit that our calls used, in percent of what Okta allows the organisation.
+    pub fn share_used(&self) -> u64 {
+        self.buckets.values().map(|bucket| bucket.share_used).max().unwrap_or(0)
+    }
+
+    fn bucket(&mut self, name: &str) -> &mut Bucket {
+        self.buckets.entry(name.into()).or_default()
+    }
+}
+
+impl Bucket {
+    /// Begins a new window once the present one is over. Calls under way may count in it.
+    fn roll(&mut self, now: Timestamp) {
+        if self.closed_until.is_some_and(|until| until <= now) {
+            self.closed_until = None;
+        }
+        if self.ends.is_some_and(|ends| ends <= now) {
+            self.ends = None;
+            self.used = 0;
+            self.own = 0;
+        }
+    }
+
+    fn check(&self, share_percent: u64, now: Timestamp) -> Result<(), Timestamp> {
+        if let Some(until) = self.closed_until {
+            return Err(until);
+        }
+        // Nothing is known yet; a server without limits never tells one.
+        if self.limit == 0 {
+            return Ok(());
+        }
+        let others = self.used.saturating_sub(self.own);
+        // At least one call a window, or a small limit and a small share would never let anything through.
+        let ours = (self.limit.saturating_sub(others) * share_percent / 100).max(1);
+        if self.own + self.in_flight < ours {
+            return Ok(());
+        }
+        Err(self.ends.or_else(|| now.checked_add(UNKNOWN_END_WAIT).ok()).unwrap_or(now))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).expect("in range")
-    }
-
-    #[test]
-    fn a_share_of_the_window_and_no_more() {
-        let mut budget = Budget::new(50);
-        let mut sent = 0_u64;
-        assert_eq!(budget.start("users", at(0)), Ok(()));
-        loop {
-            budget.finish("users");
-            sent += 1;
-            budget.observe("users", 10, 10 - sent, at(60).as_second(), Some(at(0)), at(0));
-            if let Err(until) = budget.start("users", at(1)) {
-                assert_eq!(until, at(61));
-                break;
-            }
-        }
-        assert_eq!(sent, 5);
-        assert_eq!(budget.start("users", at(61)), Ok(()));
-    }
-
-    #[test]
-    fn calls_under_way_count() {
-        let mut budget = Budget::new(50);
-        budget.observe("users", 10, 9, at(60).as_second(), Some(at(0)), at(0));
-        let started = (0..10).filter(|_| budget.start("users", at(1)).is_ok()).count();
-        assert_eq!(started, 4);
-    }
-
-    #[test]
-    fn the_wait_goes_by_the_reply_and_not_by_our_clock() {
-        let mut budget = Budget::new(50);
-        // Our clock is an hour ahead of Okta's.
-        budget.observe("users", 10, 0, at(30).as_second(), Some(at(0)), at(3600));
-        assert_eq!(budget.start("users", at(3601)), Err(at(3631)));
-        assert_eq!(budget.start("users", at(3631)), Ok(()));
-    }
-
-    #[test]
-    fn a_far_reset_is_capped_and_a_concurrency_limit_is_short() {
-        let mut budget = Budget::new(50);
-        budget.observe("users", 10, 0, at(86_400).as_second(), Some(at(0)), at(0));
-        assert_eq!(budget.start("users", at(1)), Err(at(90)));
-        budget.observe("apps", 0, 0, at(86_400).as_second(), Some(at(0)), at(0));
-        assert_eq!(budget.start("apps", at(1)), Err(at(2)));
-    }
-}
+mod tests;

@@ -8,22 +8,39 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
+    /// Given name. Never emptied by Okta.
     FirstName,
+    /// Family name. Never emptied by Okta; some people have none.
     LastName,
+    /// Primary e-mail. Never emptied by Okta.
     Email,
+    /// Job title.
     Title,
+    /// Language tag, such as `en-GB`.
     Language,
+    /// Place of work, by name.
     Location,
+    /// Primary team, by name.
     Team,
+    /// Address of the picture.
     PhotoUrl,
+    /// First day of work.
     StartDate,
+    /// The resolved manager.
     Manager,
+    /// Whether the person may enter.
     Status,
+    /// The Okta user this person is.
     OktaUserId,
+    /// Their status at Okta.
     OktaStatus,
+    /// Their login at Okta.
     Login,
+    /// Their number at the employer.
     EmployeeNumber,
+    /// Their name as Okta shows it.
     DisplayName,
+    /// What Okta says of the manager, unresolved.
     ManagerRaw,
 }
 
@@ -114,7 +131,10 @@ impl FieldSet {
 /// One field's value before and after, both as text; `None` is an unset value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
+    /// Which field.
     pub field: Field,
+    /// Its value before.
     pub before: Option<String>,
+    /// Its value after.
     pub after: Option<String>,
 }

@@ -12,7 +12,7 @@ pub const SAMPLE: usize = 20;
 
 /// Up to how many removals a run may make by itself: the larger of a number and a share of those with access.
 pub fn limit(rule: &GuardRule, with_access: u64) -> u64 {
-    rule.people.max(with_access * rule.percent / 100)
+    rule.people.max(with_access.saturating_mul(rule.percent) / 100)
 }
 
 /// What becomes of a run's removals.
@@ -29,7 +29,7 @@ pub enum GuardVerdict {
 /// Judges the removals of a run that saw a whole listing. Everybody missing at once is always too many.
 pub fn judge(rule: &GuardRule, with_access: u64, listed_out: u64, missing: u64) -> GuardVerdict {
     let everybody = missing > 0 && missing >= with_access;
-    if !everybody && listed_out + missing <= limit(rule, with_access) {
+    if !everybody && listed_out.saturating_add(missing) <= limit(rule, with_access) {
         GuardVerdict::Proceed
     } else if missing > 0 {
         GuardVerdict::SampleThenHold
@@ -53,9 +53,17 @@ pub enum LogEvidence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadById {
     /// The user is there; `assigned` says whether the app's own record of them is too.
-    User { user: OktaUser, assigned: bool },
+    User {
+        /// What Okta shows of them.
+        user: OktaUser,
+        /// Whether they are assigned to the app.
+        assigned: bool,
+    },
     /// 404.
-    Gone { log: LogEvidence },
+    Gone {
+        /// What the log says of that.
+        log: LogEvidence,
+    },
 }
 
 /// What a read by id proves.
@@ -88,6 +96,8 @@ pub fn prove(read: &ReadById) -> Proof {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -135,5 +145,61 @@ mod tests {
         assert_eq!(gone(LogEvidence::Deleted), Proof::Out(StatusReason::DeletedInOkta));
         assert_eq!(gone(LogEvidence::NotFound), Proof::Hidden);
         assert_eq!(gone(LogEvidence::Unreadable), Proof::Gone);
+    }
+
+    proptest! {
+        #[test]
+        fn guard_arithmetic(
+            people in 0_u64..2_000,
+            percent in 1_u64..=100,
+            with_access in 0_u64..1_000_000,
+            listed in 0_u64..5_000,
+            missing in 0_u64..5_000,
+        ) {
+            let rule = GuardRule { people, percent };
+            let limit = limit(&rule, with_access);
+            prop_assert!(limit >= people && limit * 100 <= (people * 100).max(with_access * percent));
+            let verdict = judge(&rule, with_access, listed, missing);
+            let everybody = missing > 0 && missing >= with_access;
+            prop_assert_eq!(verdict == GuardVerdict::Proceed, listed + missing <= limit && !everybody);
+            // Who is shown by the listing needs no sample; who is missing always does.
+            prop_assert_eq!(verdict == GuardVerdict::Hold, listed > limit && missing == 0);
+            // One removal fewer never makes the verdict worse.
+            if verdict == GuardVerdict::Proceed && missing > 0 {
+                prop_assert_eq!(judge(&rule, with_access, listed, missing - 1), GuardVerdict::Proceed);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_a_read_by_id_shows_as_in_is_never_proven_out() {
+        // One definition of "in": a proof and a listing must not disagree, or a person would come and go with each run.
+        let rules = crate::rules::Rules::parse("").expect("rules");
+        let today = jiff::civil::Date::constant(2026, 11, 24);
+        for status in [
+            "STAGED",
+            "PROVISIONED",
+            "ACTIVE",
+            "RECOVERY",
+            "PASSWORD_EXPIRED",
+            "LOCKED_OUT",
+            "SUSPENDED",
+            "DEPROVISIONED",
+            "ODD",
+        ] {
+            for assigned in [true, false] {
+                let user = OktaUser {
+                    id: crate::id::OktaUserId::parse("00u1").expect("an id"),
+                    status: OktaStatus::parse(status),
+                    created: None,
+                    attributes: crate::okta_user::Attributes::default(),
+                };
+                let want = match crate::scope::scope(&user, assigned, &rules, today) {
+                    crate::scope::Scope::Out(reason) => Proof::Out(reason),
+                    _ => Proof::StillIn,
+                };
+                assert_eq!(prove(&ReadById::User { user, assigned }), want, "{status} {assigned}");
+            }
+        }
     }
 }

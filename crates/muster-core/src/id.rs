@@ -14,7 +14,12 @@ use uuid::Uuid;
 pub enum BadId {
     /// The text does not begin with the prefix of the kind of id that is wanted.
     #[error("{text:?} is not an id that begins with {prefix:?}")]
-    Prefix { text: String, prefix: &'static str },
+    Prefix {
+        /// What was given.
+        text: String,
+        /// What it should begin with.
+        prefix: &'static str,
+    },
     /// What follows the prefix is not a UUID.
     #[error("{0:?} is not a complete id")]
     Uuid(String),

@@ -3,6 +3,8 @@
 //! Nothing here does I/O, reads a clock or draws a random number: what a function needs, it is given.
 //! So every decision can be tested as a table, and a preview is the same code as the run itself.
 
+#![warn(missing_docs)]
+
 pub mod budget;
 pub mod field;
 pub mod guard;

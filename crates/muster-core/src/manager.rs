@@ -9,15 +9,20 @@ use crate::rules::ManagerMode;
 /// Somebody who may be a manager. Only an active one can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagerRef {
+    /// Who.
     pub id: PersonId,
+    /// Whether they have access.
     pub active: bool,
 }
 
 /// Which rule an effective manager comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagerSource {
+    /// The manager that Okta names.
     Okta,
+    /// The primary team's, or the parent team's.
     Team,
+    /// Set by an admin for this person.
     Hand,
 }
 
@@ -65,19 +70,26 @@ pub fn key(raw: &str) -> Option<String> {
 /// Who a manager value may mean, by each way of reading it. Only unique hits are candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Candidates {
+    /// Whose Okta id it is.
     pub by_okta_id: Option<PersonId>,
+    /// Whose login.
     pub by_login: Option<PersonId>,
+    /// Whose e-mail.
     pub by_email: Option<PersonId>,
+    /// Whose employee number.
     pub by_employee_number: Option<PersonId>,
+    /// Whose first and last name.
     pub by_name: Option<PersonId>,
 }
 
 /// What a manager value turned out to mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
+    /// Somebody else.
     Found(PersonId),
     /// The value is the person's own.
     Itself,
+    /// Nobody here, or nobody yet.
     NotFound,
 }
 
@@ -141,12 +153,12 @@ mod tests {
         PersonId::new(Uuid::from_u128(n.into()))
     }
 
-    fn on(n: u8) -> Option<ManagerRef> {
-        Some(ManagerRef { id: id(n), active: true })
+    fn on(n: u8) -> ManagerRef {
+        ManagerRef { id: id(n), active: true }
     }
 
-    fn off(n: u8) -> Option<ManagerRef> {
-        Some(ManagerRef { id: id(n), active: false })
+    fn off(n: u8) -> ManagerRef {
+        ManagerRef { id: id(n), active: false }
     }
 
     #[test]
@@ -156,17 +168,17 @@ mod tests {
         #[rustfmt::skip]
         let cases = [
             ("nothing",                     Individual, None,   None,   None,   None,   None),
-            ("R58 okta beats team",         Individual, None,   on(2),  on(3),  None,   Some((2, Okta))),
-            ("hand beats okta",             Individual, on(4),  on(2),  on(3),  None,   Some((4, Hand))),
-            ("R57 the team's",              Individual, None,   None,   on(3),  None,   Some((3, FromTeam))),
-            ("E20 a manager who left",      Individual, None,   off(2), on(3),  None,   Some((3, FromTeam))),
-            ("E31 team's manager left",     Individual, None,   None,   off(3), None,   None),
-            ("E19 own manager",             Individual, None,   on(1),  None,   None,   None),
-            ("E29 leads the own team",      Individual, None,   None,   on(1),  on(5),  Some((5, FromTeam))),
-            ("no parent for others",        Individual, None,   None,   None,   on(5),  None),
-            ("R68 team mode ignores okta",  Team,       None,   on(2),  on(3),  None,   Some((3, FromTeam))),
-            ("off ignores okta",            Off,        None,   on(2),  on(3),  None,   Some((3, FromTeam))),
-            ("off keeps what hands set",    Off,        on(4),  on(2),  None,   None,   Some((4, Hand))),
+            ("R58 okta beats team",         Individual, None,   Some(on(2)),  Some(on(3)),  None,   Some((2, Okta))),
+            ("hand beats okta",             Individual, Some(on(4)),  Some(on(2)),  Some(on(3)),  None,   Some((4, Hand))),
+            ("R57 the team's",              Individual, None,   None,   Some(on(3)),  None,   Some((3, FromTeam))),
+            ("E20 a manager who left",      Individual, None,   Some(off(2)), Some(on(3)),  None,   Some((3, FromTeam))),
+            ("E31 team's manager left",     Individual, None,   None,   Some(off(3)), None,   None),
+            ("E19 own manager",             Individual, None,   Some(on(1)),  None,   None,   None),
+            ("E29 leads the own team",      Individual, None,   None,   Some(on(1)),  Some(on(5)),  Some((5, FromTeam))),
+            ("no parent for others",        Individual, None,   None,   None,   Some(on(5)),  None),
+            ("R68 team mode ignores okta",  Team,       None,   Some(on(2)),  Some(on(3)),  None,   Some((3, FromTeam))),
+            ("off ignores okta",            Off,        None,   Some(on(2)),  Some(on(3)),  None,   Some((3, FromTeam))),
+            ("off keeps what hands set",    Off,        Some(on(4)),  Some(on(2)),  None,   None,   Some((4, Hand))),
         ];
         for (name, mode, hand, synced, team, parent, want) in cases {
             let want = want.map(|(n, source)| (id(n), source));
@@ -210,7 +222,40 @@ mod tests {
         assert_eq!(loops(&edges(&[(1, 1), (5, 6), (6, 5)])), vec![ring(&[1]), ring(&[5, 6])]);
     }
 
+    #[test]
+    fn a_long_chain_is_walked_once() {
+        let person = |n: u128| PersonId::new(Uuid::from_u128(n));
+        // E18: one chain of 200,000 people that ends in a circle of two.
+        let n = 200_000;
+        let mut edges: BTreeMap<_, _> = (0..n).map(|at| (person(at), person(at + 1))).collect();
+        edges.insert(person(n), person(n - 1));
+        assert_eq!(loops(&edges), vec![vec![person(n - 1), person(n)]]);
+    }
+
+    #[test]
+    fn values_are_compared_loosely() {
+        assert_eq!(key(" Bo@Acme.Example ").as_deref(), Some("bo@acme.example"));
+        assert_eq!(key("Bo  ITO").as_deref(), Some("bo ito"));
+        assert_eq!(key("  "), None);
+    }
+
     proptest! {
+        #[test]
+        fn partial_links_end(pairs in proptest::collection::btree_map(0_u8..30, 0_u8..30, 0..30)) {
+            let edges: BTreeMap<_, _> = pairs.iter().map(|(&from, &to)| (id(from), id(to))).collect();
+            let in_rings: BTreeSet<_> = loops(&edges).into_iter().flatten().collect();
+            for &start in edges.keys() {
+                // By hand: whoever comes back to themselves is in a circle.
+                let mut at = edges.get(&start);
+                let returns = (0..30).any(|_| {
+                    let here = at == Some(&start);
+                    at = at.and_then(|id| edges.get(id));
+                    here
+                });
+                prop_assert_eq!(in_rings.contains(&start), returns);
+            }
+        }
+
         #[test]
         fn every_circle_is_found_once(targets in proptest::collection::vec(0_u8..20, 20)) {
             let edges: BTreeMap<_, _> = targets.iter().zip(0_u8..).map(|(&to, from)| (id(from), id(to))).collect();
@@ -222,10 +267,14 @@ mod tests {
                     prop_assert_eq!(edges[&person], ring[(at + 1) % ring.len()]);
                 }
             }
-            // Everybody has a manager here, so every chain ends in a circle.
-            let mut at = id(0);
-            for _ in 0..20 { at = edges[&at]; }
-            prop_assert!(seen.contains(&at));
+            // Everybody has a manager here, so every chain ends in a circle, and no circle is left out.
+            for mut at in edges.keys().copied() {
+                for _ in 0..20 {
+                    at = edges[&at];
+                }
+                prop_assert!(seen.contains(&at));
+            }
+            prop_assert!(rings.iter().all(|ring| ring.iter().min() == ring.first()));
         }
     }
 }

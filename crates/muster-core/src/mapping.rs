@@ -1,6 +1,7 @@
 //! From Okta's attributes to our fields. A bad value costs its field and nothing else.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use icu_locale::LocaleCanonicalizer;
@@ -16,6 +17,8 @@ use crate::rules::Rules;
 const TEXT_MAX: usize = Name::CHARACTERS_MAX;
 /// The longest photo address kept, in bytes: what browsers and proxies are known to carry.
 const URL_MAX: usize = 2_048;
+/// Spellings of languages remembered in one go. Real companies have some dozens; more are worked out each time.
+const SPELLINGS_MAX: usize = 1_000;
 
 /// A language tag in canonical form (BCP 47): `en-GB`, `de`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,142 +59,188 @@ impl fmt::Display for Language {
 /// Why Okta's e-mail cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailProblem {
+    /// It is not set.
     Missing,
+    /// It is no address.
     Malformed,
 }
 
 /// What Okta says, in our terms. `None` is a value that Okta does not set (or that cannot be used, with a problem).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapped {
+    /// Given name.
     pub first_name: Option<String>,
+    /// Family name.
     pub last_name: Option<String>,
+    /// Primary e-mail.
     pub email: Result<Email, EmailProblem>,
+    /// Job title.
     pub title: Option<String>,
+    /// One of the tenant's languages.
     pub language: Option<String>,
+    /// Place of work.
     pub location: Option<Name>,
+    /// Primary team.
     pub team: Option<Name>,
+    /// An https address.
     pub photo_url: Option<String>,
     /// A photo address is set but cannot be used: the old picture stays.
     pub photo_refused: bool,
+    /// First day of work.
     pub start_date: Option<Date>,
+    /// Login at Okta.
     pub login: Option<String>,
+    /// Number at the employer.
     pub employee_number: Option<String>,
+    /// Name as Okta shows it.
     pub display_name: Option<String>,
+    /// What Okta says of the manager, unresolved.
     pub manager_raw: Option<String>,
+    /// What could not be used as it was. The e-mail's problem is in [`Self::email`].
     pub problems: Vec<ProblemCode>,
 }
 
-/// Maps an Okta user's attributes by the tenant's rules.
+/// Why a start date counts for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the start date is no date")]
+pub struct BadDate;
+
+/// Maps one Okta user's attributes by the tenant's rules. For many, keep a [`Mapper`].
 pub fn map(user: &OktaUser, rules: &Rules) -> Mapped {
-    let mut problems = Vec::new();
-    let email = match user.attributes.text("email") {
-        None => Err(EmailProblem::Missing),
-        Some(text) => Email::parse(&text).map_err(|_| EmailProblem::Malformed),
-    };
-    let first_name = named(user, "firstName", &mut problems);
-    let last_name = named(user, "lastName", &mut problems);
-    let title = first_set(user, &rules.map.title).and_then(|text| short(&text, &mut problems));
-    let language = language(user, rules, &mut problems);
-    let location =
-        first_set(user, &rules.map.location).and_then(|text| place(&text, &mut problems));
-    let team = first_set(user, &rules.map.team).and_then(|text| place(&text, &mut problems));
-    if team.is_none() {
-        problems.push(ProblemCode::NoTeam);
+    Mapper::new(rules).map(user)
+}
+
+/// Maps many users by the same rules, and remembers what each spelling of a language means.
+#[derive(Debug)]
+pub struct Mapper<'r> {
+    rules: &'r Rules,
+    spellings: BTreeMap<String, Understood>,
+}
+
+/// What a spelling of a language means to a tenant.
+#[derive(Debug, Clone)]
+struct Understood {
+    tag: Option<String>,
+    problem: Option<ProblemCode>,
+}
+
+impl<'r> Mapper<'r> {
+    /// A mapper by these rules.
+    pub fn new(rules: &'r Rules) -> Self {
+        Self { rules, spellings: BTreeMap::new() }
     }
-    let (photo_url, photo_refused) = photo(user, rules, &mut problems);
-    let start_date = start_date(user, rules).unwrap_or_else(|()| {
-        problems.push(ProblemCode::StartDateMalformed);
-        None
-    });
-    Mapped {
-        first_name,
-        last_name,
-        email,
-        title,
-        language,
-        location,
-        team,
-        photo_url,
-        photo_refused,
-        start_date,
-        login: first_of(user, "login", &mut problems),
-        employee_number: first_of(user, "employeeNumber", &mut problems),
-        display_name: first_of(user, "displayName", &mut problems),
-        manager_raw: first_set(user, &rules.map.manager)
-            .and_then(|text| short(&text, &mut problems)),
-        problems,
+
+    /// Maps one user. The same user gives the same answer, whoever came before.
+    pub fn map(&mut self, user: &OktaUser) -> Mapped {
+        let from = &self.rules.map;
+        let mut problems = Vec::new();
+        let email = match user.attributes.text("email") {
+            None => Err(EmailProblem::Missing),
+            Some(text) => Email::parse(&text).map_err(|_| EmailProblem::Malformed),
+        };
+        let kept = |name: &str, problems: &mut Vec<ProblemCode>| {
+            user.attributes.text(name).and_then(|text| short(&text, problems))
+        };
+        let (photo_url, photo_refused) = photo(user, self.rules, &mut problems);
+        let start_date = start_date(user, self.rules).unwrap_or_else(|BadDate| {
+            problems.push(ProblemCode::StartDateMalformed);
+            None
+        });
+        Mapped {
+            first_name: kept("firstName", &mut problems),
+            last_name: kept("lastName", &mut problems),
+            email,
+            title: first_set(user, &from.title).and_then(|text| short(&text, &mut problems)),
+            language: first_set(user, &from.language)
+                .and_then(|text| self.language(&text, &mut problems)),
+            location: first_set(user, &from.location).and_then(|text| place(&text, &mut problems)),
+            team: first_set(user, &from.team).and_then(|text| place(&text, &mut problems)),
+            photo_url,
+            photo_refused,
+            start_date,
+            login: kept("login", &mut problems),
+            employee_number: kept("employeeNumber", &mut problems),
+            display_name: kept("displayName", &mut problems),
+            manager_raw: first_set(user, &from.manager)
+                .and_then(|text| short(&text, &mut problems)),
+            problems,
+        }
+    }
+
+    fn language(&mut self, text: &str, problems: &mut Vec<ProblemCode>) -> Option<String> {
+        // The usual case needs no parsing: the tag is spelled as it is enabled.
+        if let Some(same) = self.rules.languages.iter().find(|tag| tag.as_str() == text) {
+            return Some(same.to_string());
+        }
+        if let Some(understood) = self.spellings.get(text) {
+            problems.extend(understood.problem);
+            return understood.tag.clone();
+        }
+        let understood = understand(text, &self.rules.languages);
+        if self.spellings.len() < SPELLINGS_MAX {
+            self.spellings.insert(text.to_owned(), understood.clone());
+        }
+        problems.extend(understood.problem);
+        understood.tag
     }
 }
 
-/// The start date that Okta sets, if any; an error if it is set and is no date.
-pub fn start_date(user: &OktaUser, rules: &Rules) -> Result<Option<Date>, ()> {
+/// The start date that Okta sets, if any.
+///
+/// # Errors
+///
+/// [`BadDate`] if one is set and is no date.
+pub fn start_date(user: &OktaUser, rules: &Rules) -> Result<Option<Date>, BadDate> {
     let Some(text) = first_set(user, &rules.map.start_date) else { return Ok(None) };
     let text = text.trim();
     // A date, or a moment of which the date counts: 2026-11-24T00:00:00.000Z.
     let date = text.split(['T', ' ']).next().unwrap_or(text);
-    if date.len() != 10 {
-        return Err(());
+    if date.len() != "2026-11-24".len() {
+        return Err(BadDate);
     }
-    date.parse().map(Some).map_err(|_| ())
+    date.parse().map(Some).map_err(|_| BadDate)
 }
 
 fn first_set<'u>(user: &'u OktaUser, names: &[String]) -> Option<Cow<'u, str>> {
-    names.iter().find_map(|name| user.attributes.text(name)).filter(|text| !text.trim().is_empty())
+    names.iter().filter_map(|name| user.attributes.text(name)).find(|text| !text.trim().is_empty())
 }
 
-fn first_of(user: &OktaUser, name: &str, problems: &mut Vec<ProblemCode>) -> Option<String> {
-    user.attributes.text(name).and_then(|text| short(&text, problems))
-}
-
-fn named(user: &OktaUser, name: &str, problems: &mut Vec<ProblemCode>) -> Option<String> {
-    first_of(user, name, problems)
-}
-
-/// Trims, drops control characters and shortens.
+/// Trims and shortens; line breaks and other control characters become spaces.
 fn short(text: &str, problems: &mut Vec<ProblemCode>) -> Option<String> {
     let text = text.trim();
     if text.is_empty() {
         return None;
     }
-    let plain = !text.chars().any(char::is_control);
-    if plain && text.len() <= TEXT_MAX {
+    // As many bytes are at most as many characters: the usual text is taken as it is.
+    if text.len() <= TEXT_MAX && !text.chars().any(char::is_control) {
         return Some(text.to_owned());
     }
-    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
-    if clean.chars().count() > TEXT_MAX {
-        problems.push(ProblemCode::TextShortened);
-        return Some(clean.chars().take(TEXT_MAX).collect::<String>().trim_end().to_owned());
-    }
-    (!clean.trim().is_empty()).then_some(clean)
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain = plain.trim();
+    let Some((end, _)) = plain.char_indices().nth(TEXT_MAX) else {
+        return (!plain.is_empty()).then(|| plain.to_owned());
+    };
+    problems.push(ProblemCode::TextShortened);
+    Some(plain[..end].trim_end().to_owned())
 }
 
 fn place(text: &str, problems: &mut Vec<ProblemCode>) -> Option<Name> {
     Name::parse(&short(text, problems)?)
 }
 
-/// The first attribute that is set decides: exact, else the base language, else the tenant's default.
-fn language(user: &OktaUser, rules: &Rules, problems: &mut Vec<ProblemCode>) -> Option<String> {
-    let text = first_set(user, &rules.map.language)?;
-    let enabled = &rules.languages;
-    // The usual case needs no parsing: the tag is spelled as it is enabled.
-    if let Some(same) = enabled.iter().find(|tag| tag.as_str() == text) {
-        return Some(same.to_string());
-    }
-    let default = enabled.first().map(ToString::to_string);
-    let Some(wanted) = Language::parse(&text).filter(|tag| is_known(tag)) else {
-        problems.push(ProblemCode::LanguageUnknown);
-        return default;
+/// Exact, else the base language, else another variant of the language, else the tenant's default.
+fn understand(text: &str, enabled: &[Language]) -> Understood {
+    let default = || enabled.first().map(ToString::to_string);
+    let Some(wanted) = Language::parse(text).filter(is_known) else {
+        return Understood { tag: default(), problem: Some(ProblemCode::LanguageUnknown) };
     };
     let exact = enabled.iter().find(|tag| **tag == wanted);
     let base = || enabled.iter().find(|tag| tag.as_str() == wanted.base());
     let sibling = || enabled.iter().find(|tag| tag.base() == wanted.base());
-    match exact.or_else(base).or_else(sibling) {
-        Some(tag) => Some(tag.to_string()),
-        None => {
-            problems.push(ProblemCode::LanguageNotEnabled);
-            default
-        }
+    if let Some(tag) = exact.or_else(base).or_else(sibling) {
+        return Understood { tag: Some(tag.to_string()), problem: None };
     }
+    Understood { tag: default(), problem: Some(ProblemCode::LanguageNotEnabled) }
 }
 
 /// Whether a tag names a language that exists, as far as the common locale data knows it.
@@ -233,103 +282,4 @@ fn photo(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::OktaUserId;
-    use crate::okta_user::{Attributes, OktaStatus};
-
-    fn user(attributes: &[(&str, &str)]) -> OktaUser {
-        let mut kept = Attributes::default();
-        for (name, value) in attributes {
-            kept.insert(name, (*value).into());
-        }
-        OktaUser {
-            id: OktaUserId::parse("00u1").expect("an id"),
-            status: OktaStatus::Active,
-            created: None,
-            attributes: kept,
-        }
-    }
-
-    fn rules(text: &str) -> Rules {
-        Rules::parse(text).expect("rules")
-    }
-
-    #[test]
-    fn languages() {
-        use ProblemCode::{LanguageNotEnabled, LanguageUnknown};
-        let rules =
-            rules("languages = [\"en-GB\", \"en-US\", \"de\", \"fr\", \"pl\", \"ja\", \"he\"]");
-        #[rustfmt::skip]
-        let cases = [
-            ("en-GB", "en-GB", None),
-            ("en_GB", "en-GB", None),
-            ("en-gb", "en-GB", None),
-            ("EN", "en-GB", None),
-            ("en_US", "en-US", None),
-            ("en-AU", "en-GB", None),
-            ("de-AT", "de", None),
-            ("ja-JP", "ja", None),
-            ("iw", "he", None),
-            ("pt-PT", "en-GB", Some(LanguageNotEnabled)),
-            ("xx", "en-GB", Some(LanguageUnknown)),
-            ("not a language", "en-GB", Some(LanguageUnknown)),
-        ];
-        for (text, want, problem) in cases {
-            let mapped = map(&user(&[("preferredLanguage", text)]), &rules);
-            assert_eq!(mapped.language.as_deref(), Some(want), "{text}");
-            let problems = mapped
-                .problems
-                .iter()
-                .find(|code| matches!(code, LanguageNotEnabled | LanguageUnknown));
-            assert_eq!(problems.copied(), problem, "{text}");
-        }
-        assert_eq!(map(&user(&[("locale", "de_DE")]), &rules).language.as_deref(), Some("de"));
-        assert_eq!(map(&user(&[]), &rules).language, None);
-    }
-
-    #[test]
-    fn photos_and_dates_and_long_texts() {
-        use ProblemCode::{
-            NoTeam, PhotoMalformed, PhotoNotHttps, StartDateMalformed, TextShortened,
-        };
-        let plain = rules("");
-        let long = "x".repeat(300);
-        #[rustfmt::skip]
-        let cases: [(&str, &str, &str, &[ProblemCode]); 10] = [
-            ("picture", "https://img.acme.example/a.jpg", "photo", &[NoTeam]),
-            ("picture", "http://img.acme.example/a.jpg", "", &[NoTeam, PhotoNotHttps]),
-            ("picture", "ftp://img.acme.example/a.jpg", "", &[NoTeam, PhotoMalformed]),
-            ("picture", "https://localhost/a.jpg", "", &[NoTeam, PhotoMalformed]),
-            ("picture", "https://a@img.acme.example/", "", &[NoTeam, PhotoMalformed]),
-            ("startDate", "2026-12-01", "date", &[NoTeam]),
-            ("startDate", "2026-12-01T00:00:00.000Z", "date", &[NoTeam]),
-            ("startDate", "31/02/2026", "", &[NoTeam, StartDateMalformed]),
-            ("startDate", "2026-02-31", "", &[NoTeam, StartDateMalformed]),
-            ("title", &long, "title", &[TextShortened, NoTeam]),
-        ];
-        for (name, value, set, problems) in cases {
-            let mapped = map(&user(&[(name, value)]), &plain);
-            assert_eq!(mapped.problems, problems, "{name} {value}");
-            assert_eq!(mapped.photo_url.is_some(), set == "photo", "{value}");
-            assert_eq!(mapped.start_date.is_some(), set == "date", "{value}");
-            assert_eq!(
-                mapped.title.map(|text| text.chars().count()),
-                (set == "title").then_some(255),
-                "{value}"
-            );
-        }
-    }
-
-    #[test]
-    fn emails() {
-        let plain = rules("");
-        let email = |text: &str| map(&user(&[("email", text)]), &plain).email;
-        assert_eq!(
-            email("Ana.Ito+x@Acme.Example").map(|email| email.key().to_owned()),
-            Ok("ana.ito+x@acme.example".to_owned())
-        );
-        assert_eq!(email("ana"), Err(EmailProblem::Malformed));
-        assert_eq!(email(" "), Err(EmailProblem::Missing));
-    }
-}
+mod tests;

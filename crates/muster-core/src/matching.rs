@@ -23,8 +23,27 @@ pub struct Facts {
     pub pairing: Option<Pairing>,
 }
 
+impl Facts {
+    /// The account with this id, as far as these facts name it.
+    pub fn account(&self, id: PersonId) -> Option<&Person> {
+        let paired = match &self.pairing {
+            Some(Pairing::Same(person)) => Some(person),
+            Some(Pairing::Different(_)) | None => None,
+        };
+        [paired, self.holder.as_ref(), self.namesake.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|person| person.id == id)
+    }
+
+    fn tell_apart(&self, account: &Person) -> bool {
+        matches!(&self.pairing, Some(Pairing::Different(id)) if *id == account.id)
+    }
+}
+
 /// A decision by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "rare, short-lived and mostly the large one")]
 pub enum Pairing {
     /// The Okta user is this account's owner.
     Same(Person),
@@ -47,7 +66,10 @@ pub enum Match {
     Review(ProblemCode, String),
 }
 
-/// Finds the account of an Okta user whom the directory does not know by id. `enters` says that they are in, or will be.
+/// Finds the account of an Okta user whom the directory does not know by id.
+///
+/// `enters` says that they are in, or will be; `holder_may_leave` that an address held by another Okta user may still become
+/// free in this run. In this order: a decision by hand, the holder of the e-mail, a likely double, else somebody new.
 pub fn find(
     mapped: &Mapped,
     facts: &Facts,
@@ -63,13 +85,24 @@ pub fn find(
         return Match::Review(ProblemCode::EmailDuplicate, text);
     }
     if let Some(holder) = &facts.holder {
-        return match &holder.profile.okta_user_id {
-            None => by_email(mapped, holder, rules, enters),
-            Some(_) => returner(mapped, holder, rules, holder_may_leave),
+        if holder.is_managed() && holder_may_leave && !is_gone(holder) {
+            return Match::Wait;
+        }
+        if facts.tell_apart(holder) {
+            let text = format!(
+                "the e-mail belongs to {}, who is somebody else by decision; change it for one of them",
+                holder.display()
+            );
+            return Match::Review(ProblemCode::EmailConflict, text);
+        }
+        return if holder.is_managed() {
+            returner(mapped, holder, rules)
+        } else {
+            by_email(holder, rules, enters)
         };
     }
     match &facts.namesake {
-        Some(twin) if is_likely_same(mapped, twin) && !told_apart(facts, twin) => {
+        Some(twin) if is_likely_same(mapped, twin) && !facts.tell_apart(twin) => {
             let text = format!(
                 "probably the same person as {}, who is here under another e-mail",
                 twin.profile.email.shown()
@@ -80,75 +113,82 @@ pub fn find(
     }
 }
 
+/// A person decided. That counts for an account that Okta does not feed yet, and for one whose older Okta user is out.
 fn paired(account: &Person, enters: bool) -> Match {
     let whose = account.profile.email.shown();
-    if account.profile.okta_user_id.is_some() {
-        let text =
-            format!("paired by hand with {whose}, who meanwhile belongs to another Okta user");
+    if account.is_managed() {
+        if account.profile.status == Status::Deactivated && !account.break_glass {
+            return Match::Relink(account.id);
+        }
+        let text = format!("paired by hand with {whose}, which belongs to another Okta user");
         return Match::Review(ProblemCode::EmailConflict, text);
     }
     if is_protected(account) {
         return Match::Review(ProblemCode::ProtectedAccount, protected(account));
     }
-    if enters {
-        Match::Link(account.id)
-    } else {
-        Match::Review(ProblemCode::WouldLinkWithoutAccess, without_access(whose))
-    }
+    link(account, enters)
 }
 
-fn by_email(mapped: &Mapped, holder: &Person, rules: &Rules, enters: bool) -> Match {
-    let whose = holder.profile.email.shown();
+fn by_email(holder: &Person, rules: &Rules, enters: bool) -> Match {
     if is_protected(holder) {
         return Match::Review(ProblemCode::ProtectedAccount, protected(holder));
     }
-    if !on_listed_domain(mapped, rules) {
-        let domain = holder.profile.email.domain();
+    if !on_listed_domain(holder, rules) {
+        let email = &holder.profile.email;
         let text = format!(
-            "there is an account {whose} here, but {domain} is not among this tenant's e-mail domains"
+            "there is an account {} here, but {} is not among this tenant's e-mail domains",
+            email.shown(),
+            email.domain()
         );
         return Match::Review(ProblemCode::DomainNotListed, text);
     }
-    if enters {
-        Match::Link(holder.id)
-    } else {
-        Match::Review(ProblemCode::WouldLinkWithoutAccess, without_access(whose))
-    }
+    link(holder, enters)
 }
 
-fn returner(mapped: &Mapped, holder: &Person, rules: &Rules, holder_may_leave: bool) -> Match {
-    let whose = holder.display();
-    let gone = holder.profile.status == Status::Deactivated
-        && matches!(
-            holder.profile.reason,
-            StatusReason::DeactivatedInOkta | StatusReason::DeletedInOkta
-        );
-    if !gone {
-        if holder_may_leave && holder.profile.status != Status::Deactivated {
-            return Match::Wait;
-        }
-        let text = format!(
-            "the e-mail belongs to {whose}, another Okta user; change it for one of them in Okta"
-        );
-        return Match::Review(ProblemCode::EmailConflict, text);
+/// Links an account, unless that would take access away that it has now.
+fn link(account: &Person, enters: bool) -> Match {
+    if enters {
+        return Match::Link(account.id);
     }
-    let same_name = {
-        let name = |first: &str, last: &str| key_of(&format!("{first} {last}"));
-        let (first, last) = (mapped.first_name.as_deref(), mapped.last_name.as_deref());
-        name(first.unwrap_or_default(), last.unwrap_or_default())
-            == name(&holder.profile.first_name, &holder.profile.last_name)
-    };
-    let safe = holder.role == Role::Learner
+    let text = format!(
+        "linking {} would take its access away at once; deactivate it by hand or bring the Okta user back",
+        account.profile.email.shown()
+    );
+    Match::Review(ProblemCode::WouldLinkWithoutAccess, text)
+}
+
+/// Somebody whose e-mail an account of another Okta user holds.
+fn returner(mapped: &Mapped, holder: &Person, rules: &Rules) -> Match {
+    let whose = holder.display();
+    let same_name = has_name(mapped, holder);
+    let gone = is_gone(holder);
+    let safe = gone
+        && same_name
+        && holder.role == Role::Learner
         && !holder.break_glass
-        && on_listed_domain(mapped, rules)
-        && same_name;
-    if rules.returners == Returners::Automatic && safe {
-        Match::Relink(holder.id)
-    } else {
+        && on_listed_domain(holder, rules);
+    if safe && rules.returners == Returners::Automatic {
+        return Match::Relink(holder.id);
+    }
+    // Whoever is out for another reason (unassigned, say) may have left for good all the same.
+    if gone || (same_name && holder.profile.status == Status::Deactivated) {
         let text =
             format!("looks like {whose} coming back under a new Okta id; a person must decide");
-        Match::Review(ProblemCode::ReturnerNeedsDecision, text)
+        return Match::Review(ProblemCode::ReturnerNeedsDecision, text);
     }
+    let text = format!(
+        "the e-mail belongs to {whose}, another Okta user; change it for one of them in Okta"
+    );
+    Match::Review(ProblemCode::EmailConflict, text)
+}
+
+/// Their Okta user was deactivated or deleted, as far as we know.
+fn is_gone(account: &Person) -> bool {
+    account.profile.status == Status::Deactivated
+        && matches!(
+            account.profile.reason,
+            StatusReason::DeactivatedInOkta | StatusReason::DeletedInOkta
+        )
 }
 
 /// Owners' and admins' accounts are linked only by a sign-in of their own.
@@ -157,24 +197,23 @@ fn is_protected(account: &Person) -> bool {
 }
 
 fn protected(account: &Person) -> String {
-    let role = if account.break_glass { "a break-glass account" } else { account.role.as_str() };
-    format!(
-        "{} is {role}: only their own sign-in with Okta links that account",
-        account.profile.email.shown()
-    )
+    let email = account.profile.email.shown();
+    if account.break_glass {
+        return format!("{email} is a break-glass account: it is never linked");
+    }
+    format!("{email} is {}: only their own sign-in with Okta links that account", account.role)
 }
 
-fn without_access(whose: &str) -> String {
-    format!(
-        "linking {whose} would take its access away at once; deactivate it by hand or assign the Okta user"
-    )
+/// Callers know that the Okta user has this account's e-mail, so it is one domain for both.
+fn on_listed_domain(account: &Person, rules: &Rules) -> bool {
+    rules.email_domains.iter().any(|domain| domain == account.profile.email.domain())
 }
 
-fn on_listed_domain(mapped: &Mapped, rules: &Rules) -> bool {
-    mapped
-        .email
-        .as_ref()
-        .is_ok_and(|email| rules.email_domains.iter().any(|domain| domain == email.domain()))
+fn has_name(mapped: &Mapped, account: &Person) -> bool {
+    let name = |first: &str, last: &str| key_of(&format!("{first} {last}"));
+    let (first, last) = (mapped.first_name.as_deref(), mapped.last_name.as_deref());
+    name(first.unwrap_or_default(), last.unwrap_or_default())
+        == name(&account.profile.first_name, &account.profile.last_name)
 }
 
 /// A name alone is no sign: there are many John Smiths. A start date or employee number in common is.
@@ -185,6 +224,5 @@ fn is_likely_same(mapped: &Mapped, twin: &Person) -> bool {
     same_date || same_number
 }
 
-fn told_apart(facts: &Facts, twin: &Person) -> bool {
-    matches!(&facts.pairing, Some(Pairing::Different(id)) if *id == twin.id)
-}
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ impl Name {
         if shown.is_empty() {
             return None;
         }
-        let key = key_of(&shown);
+        let key = folded(shown.clone());
         Some(Self { shown, key })
     }
 
@@ -39,7 +39,18 @@ impl Name {
 
 /// Lower-cases and composes a text for comparing, after collapsing its white space.
 pub fn key_of(text: &str) -> String {
-    collapse(text).nfkc().flat_map(char::to_lowercase).collect()
+    folded(collapse(text))
+}
+
+/// ASCII is its own composition, so the usual text needs no tables.
+fn folded(mut text: String) -> String {
+    if text.is_ascii() {
+        text.make_ascii_lowercase();
+        return text;
+    }
+    let lower = text.nfkc().flat_map(char::to_lowercase).collect::<String>();
+    // Composing may bring white space (U+2003, say) that was something else before.
+    collapse(&lower)
 }
 
 fn collapse(text: &str) -> String {
@@ -50,8 +61,11 @@ fn collapse(text: &str) -> String {
         }
         out.push_str(word);
     }
-    if out.chars().count() > Name::CHARACTERS_MAX {
-        out = out.chars().take(Name::CHARACTERS_MAX).collect::<String>().trim_end().to_owned();
+    if out.len() > Name::CHARACTERS_MAX
+        && let Some((end, _)) = out.char_indices().nth(Name::CHARACTERS_MAX)
+    {
+        out.truncate(end);
+        out.truncate(out.trim_end().len());
     }
     out
 }
@@ -74,5 +88,31 @@ mod tests {
             Some("People & Culture".to_owned())
         );
         assert_eq!(Name::parse(" \t "), None);
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let long = "ü".repeat(300);
+        assert_eq!(Name::parse(&long).map(|name| name.shown.chars().count()), Some(255));
+        let at_a_space = format!("{} {}", "a".repeat(254), "b".repeat(9));
+        assert_eq!(Name::parse(&at_a_space).map(|name| name.shown.len()), Some(254));
+    }
+
+    #[test]
+    fn the_short_way_for_ascii_gives_what_the_tables_give() {
+        for text in [
+            "Sales",
+            "  A  B ",
+            "R&D / Ops",
+            "\u{b}x",
+            "İstanbul",
+            "ﬁnance",
+            "STRASSE",
+            "\u{2003}a\u{2003}b",
+        ] {
+            let slow: String = collapse(text).nfkc().flat_map(char::to_lowercase).collect();
+            assert_eq!(key_of(text), collapse(&slow), "{text:?}");
+            assert_eq!(key_of(&key_of(text)), key_of(text), "{text:?}");
+        }
     }
 }

@@ -14,13 +14,21 @@ use crate::id::OktaUserId;
 /// Source: Okta management API, schema `UserStatus`, version 2026.06.3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OktaStatus {
+    /// Made, not activated yet.
     Staged,
+    /// Activated, but never signed in with a password of Okta; may stay so for ever.
     Provisioned,
+    /// In use.
     Active,
+    /// Is resetting the password.
     Recovery,
+    /// Must set a new password.
     PasswordExpired,
+    /// Typed wrong passwords.
     LockedOut,
+    /// Blocked by an admin for now.
     Suspended,
+    /// Deactivated.
     Deprovisioned,
     /// A status that this version does not know. It never takes access away and never gives it.
     Other(Box<str>),
@@ -125,10 +133,13 @@ impl Attributes {
 /// One person as one read of Okta showed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OktaUser {
+    /// Never changes.
     pub id: OktaUserId,
+    /// Status of the user, not of the assignment.
     pub status: OktaStatus,
     /// When Okta made the user; of two users with one e-mail the older keeps it.
     pub created: Option<Timestamp>,
+    /// The attributes that the rules name, and [`Self::ALWAYS_KEPT`].
     pub attributes: Attributes,
 }
 

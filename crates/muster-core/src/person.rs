@@ -60,7 +60,7 @@ macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant),* }
+        pub enum $name { $($(#[$vdoc])* #[doc = concat!("`", $text, "`")] $variant),* }
 
         impl $name {
             /// All values, in order.
@@ -123,22 +123,37 @@ words! {
 pub struct Profile {
     /// Set once Okta feeds this person. Someone without it is *unmanaged*: sync never touches them.
     pub okta_user_id: Option<OktaUserId>,
+    /// Their status at Okta, as last seen.
     pub okta_status: Option<OktaStatus>,
+    /// When Okta made them.
     pub okta_created: Option<Timestamp>,
+    /// Whether they may enter.
     pub status: Status,
+    /// Why they may or may not.
     pub reason: StatusReason,
+    /// The address they are reached under; no two people of a tenant share one.
     pub email: Email,
+    /// Given name.
     pub first_name: String,
+    /// Family name; empty for whoever has one name.
     pub last_name: String,
+    /// Job title.
     pub title: Option<String>,
+    /// Canonical language tag, one of the tenant's.
     pub language: Option<String>,
+    /// Place of work.
     pub location: Option<Name>,
+    /// Primary team.
     pub team: Option<Name>,
+    /// An https address.
     pub photo_url: Option<String>,
+    /// First day of work.
     pub start_date: Option<Date>,
-    /// The login, when it differs from the e-mail.
+    /// The login at Okta. Often the e-mail, and compared only where it is not.
     pub login: Option<String>,
+    /// Number at the employer, as text: it may have leading zeros.
     pub employee_number: Option<String>,
+    /// The name as Okta shows it.
     pub display_name: Option<String>,
     /// What Okta says of the manager, unresolved, as it came.
     pub manager_raw: Option<String>,
@@ -149,9 +164,11 @@ pub struct Profile {
 /// A person as the directory holds them now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
+    /// Ours; never changes.
     pub id: PersonId,
     /// Grows with each change to this person.
     pub version: i64,
+    /// What they may do. Sync never sets it.
     pub role: Role,
     /// A protected account: sync never takes its access away.
     pub break_glass: bool,
@@ -159,6 +176,7 @@ pub struct Person {
     pub pinned: FieldSet,
     /// When the person lost access, if they are deactivated.
     pub deactivated_at: Option<Timestamp>,
+    /// What Okta may feed.
     pub profile: Profile,
 }
 

@@ -1,20 +1,29 @@
 //! The plan: what Okta shows, what the directory holds, the rules and the day give the changes to make. Pure.
 //!
-//! Planning what was just applied changes nothing, and no plan but a removal takes access away.
+//! Planning what was just applied changes nothing, and no plan but a removal takes access away. A plan cannot set a role:
+//! a [`Profile`] has none.
+
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::field::{Field, FieldChange, FieldSet};
 use crate::id::{OktaUserId, PersonId};
-use crate::mapping::{EmailProblem, Mapped, map};
+use crate::mapping::{EmailProblem, Mapped, Mapper};
 use crate::matching::{Facts, Match, Pairing, find};
 use crate::okta_user::{OktaStatus, OktaUser};
 use crate::person::{Email, Person, Profile, Role, Status, StatusReason};
 use crate::problem::ProblemCode;
 use crate::rules::{InviteMode, Rules};
 use crate::run::ChangeKind;
-use crate::scope::{Scope, due, scope};
+use crate::scope::{Scope, judge, lies_ahead};
+
+mod changes;
+mod feed;
+
+use changes::changes;
+use feed::fed;
 
 /// After how long an absence somebody above learner must be confirmed before they may sign in again.
 const LONG_ABSENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -22,8 +31,11 @@ const LONG_ABSENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// One Okta user of a listing of the app's people, with what the directory holds of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
+    /// What Okta shows.
     pub read: OktaUser,
+    /// The account that belongs to this Okta id, if any.
     pub known: Option<Person>,
+    /// What else bears on this row.
     pub facts: Facts,
 }
 
@@ -39,12 +51,15 @@ pub enum EmailStep {
 /// What is to be done with one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
+    /// Whose plan this is.
     pub okta_user_id: OktaUserId,
     /// The account concerned; `None` for somebody new (or nobody).
     pub target: Option<PersonId>,
+    /// What happens.
     pub kind: ChangeKind,
     /// Why, in plain words.
     pub reason: String,
+    /// The fields that change, in the order in which they are shown.
     pub fields: Vec<FieldChange>,
     /// The profile to write; for a removal the one it would leave. `None` when nothing is to be written.
     pub after: Option<Profile>,
@@ -56,6 +71,7 @@ pub struct Planned {
     pub due: Option<Date>,
     /// May sign in only once an owner or admin says so.
     pub confirm_needed: bool,
+    /// What was degraded or odd: each once, in order.
     pub problems: Vec<ProblemCode>,
     /// What to call the person: their e-mail, else their name, else their Okta id.
     pub label: String,
@@ -69,7 +85,51 @@ pub fn plan(
     now: Timestamp,
     step: EmailStep,
 ) -> Vec<Planned> {
-    rows.iter().map(|row| Planner { row, rules, today, now, step }.plan()).collect()
+    let mut mapper = Mapper::new(rules);
+    let mut planned: Vec<Planned> = rows
+        .iter()
+        .map(|row| {
+            let mapped = mapper.map(&row.read);
+            let ahead = lies_ahead(mapped.start_date, rules, today);
+            let scope = judge(&row.read, true, rules, || ahead.is_some());
+            let planner = Planner { row, rules, now, step, mapped: &mapped, ahead };
+            match &row.known {
+                Some(person) => planner.known(person, &scope),
+                None => planner.unknown(&scope),
+            }
+        })
+        .collect();
+    one_account_each(rows, &mut planned);
+    planned
+}
+
+/// Lets no account become two Okta users' at once. A decision by hand goes before an e-mail, then the smaller Okta id.
+fn one_account_each(rows: &[Row], planned: &mut [Planned]) {
+    let rank =
+        |row: &Row| (!matches!(row.facts.pairing, Some(Pairing::Same(_))), row.read.id.clone());
+    let mut first: BTreeMap<PersonId, (bool, OktaUserId)> = BTreeMap::new();
+    let is_link = |plan: &Planned| plan.kind == ChangeKind::Link;
+    for (row, plan) in rows.iter().zip(planned.iter()).filter(|(_, plan)| is_link(plan)) {
+        let Some(target) = plan.target else { continue };
+        let rank = rank(row);
+        let best = first.entry(target).or_insert_with(|| rank.clone());
+        if rank < *best {
+            *best = rank;
+        }
+    }
+    for plan in planned.iter_mut().filter(|plan| is_link(plan)) {
+        let Some((_, winner)) = plan.target.and_then(|target| first.get(&target)) else { continue };
+        if *winner != plan.okta_user_id {
+            plan.reason =
+                format!("another Okta user ({winner}) gets the account that fits this one too");
+            plan.kind = ChangeKind::Review;
+            plan.target = None;
+            plan.after = None;
+            plan.fields.clear();
+            plan.confirm_needed = false;
+            plan.problems = vec![ProblemCode::EmailConflict];
+        }
+    }
 }
 
 /// The profile of `person` once their access is taken away. Nothing else changes: all of it is there when they come back.
@@ -106,32 +166,15 @@ pub fn removal_reason(reason: StatusReason) -> String {
 struct Planner<'a> {
     row: &'a Row,
     rules: &'a Rules,
-    today: Date,
     now: Timestamp,
     step: EmailStep,
+    mapped: &'a Mapped,
+    /// The start date, while it lies ahead and people wait for theirs.
+    ahead: Option<Date>,
 }
 
 impl Planner<'_> {
-    fn plan(&self) -> Planned {
-        let mapped = map(&self.row.read, self.rules);
-        let scope = scope(&self.row.read, true, self.rules, self.today);
-        match &self.row.known {
-            Some(person) => self.known(person, &mapped, &scope),
-            None => self.unknown(&mapped, &scope),
-        }
-    }
-
-    fn blank(&self, mapped: &Mapped, kind: ChangeKind, reason: impl Into<String>) -> Planned {
-        let name = || {
-            let name = format!(
-                "{} {}",
-                mapped.first_name.as_deref().unwrap_or_default(),
-                mapped.last_name.as_deref().unwrap_or_default()
-            );
-            let name = name.trim().to_owned();
-            if name.is_empty() { self.row.read.id.to_string() } else { name }
-        };
-        let label = mapped.email.as_ref().map_or_else(|_| name(), |email| email.shown().to_owned());
+    fn blank(&self, label: String, kind: ChangeKind, reason: impl Into<String>) -> Planned {
         Planned {
             okta_user_id: self.row.read.id.clone(),
             target: None,
@@ -141,101 +184,88 @@ impl Planner<'_> {
             after: None,
             status_reason: None,
             waits_for_email: false,
-            due: due(&self.row.read, self.rules, self.today),
+            due: self.ahead,
             confirm_needed: false,
             problems: Vec::new(),
             label,
         }
     }
 
-    /// An Okta user whom the directory does not know by id.
-    fn unknown(&self, mapped: &Mapped, scope: &Scope) -> Planned {
-        if let Scope::Excluded { rule } = scope {
-            let mut planned =
-                self.blank(mapped, ChangeKind::Skip, format!("kept out by the rule: {rule}"));
-            planned.problems.push(ProblemCode::ExcludedByRule);
-            return planned;
+    /// What to call somebody of whom only Okta tells.
+    fn label(&self) -> String {
+        if let Ok(email) = &self.mapped.email {
+            return email.shown().to_owned();
         }
-        let email = match &mapped.email {
-            Ok(email) => email,
-            Err(problem) => {
-                let (code, why) = match problem {
-                    EmailProblem::Missing => (ProblemCode::EmailMissing, "has no e-mail in Okta"),
-                    EmailProblem::Malformed => {
-                        (ProblemCode::EmailMalformed, "has an e-mail in Okta that is none")
-                    }
-                };
-                let mut planned = self.blank(mapped, ChangeKind::Skip, why);
-                planned.problems.push(code);
-                return planned;
-            }
-        };
-        if *scope == Scope::Unknown {
-            let status = self.row.read.status.as_str();
-            let why =
-                format!("has the status {status}, which this version of Muster does not know");
-            let mut planned = self.blank(mapped, ChangeKind::Review, why);
-            planned.problems.push(ProblemCode::UnknownStatus);
-            return planned;
-        }
-        let enters = matches!(scope, Scope::In | Scope::NotYet(_));
-        let may_leave = self.step == EmailStep::Defer;
-        match find(mapped, &self.row.facts, self.rules, enters, may_leave) {
-            Match::Create => self.create(mapped, email, scope),
-            Match::Link(id) => self.link(id, mapped, scope, "linked to the account that was here"),
-            Match::Relink(id) => {
-                let old = self.account(id).and_then(|person| person.profile.okta_user_id.as_ref());
-                let old = old.map(ToString::to_string).unwrap_or_default();
-                self.link(
-                    id,
-                    mapped,
-                    scope,
-                    &format!("came back under a new Okta id; re-linked from old id {old}"),
-                )
-            }
-            Match::Wait => {
-                let mut planned = self.blank(
-                    mapped,
-                    ChangeKind::Review,
-                    "waits for an e-mail that somebody else has",
-                );
-                planned.waits_for_email = true;
-                planned
-            }
-            Match::Review(code, why) => {
-                let mut planned = self.blank(mapped, ChangeKind::Review, why);
-                planned.problems.push(code);
-                planned
-            }
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let name = format!("{} {}", part(&self.mapped.first_name), part(&self.mapped.last_name));
+        match name.trim() {
+            "" => self.row.read.id.to_string(),
+            name => name.to_owned(),
         }
     }
 
-    fn create(&self, mapped: &Mapped, email: &Email, scope: &Scope) -> Planned {
-        let (status, reason) = standing(scope).unwrap_or((Status::NotYet, StatusReason::Staged));
-        let empty = Profile {
-            okta_user_id: None,
-            okta_status: None,
-            okta_created: None,
-            status,
-            reason,
-            email: email.clone(),
-            first_name: String::new(),
-            last_name: String::new(),
-            title: None,
-            language: None,
-            location: None,
-            team: None,
-            photo_url: None,
-            start_date: None,
-            login: None,
-            employee_number: None,
-            display_name: None,
-            manager_raw: None,
-            from_okta: FieldSet::default(),
+    fn no_account(&self, kind: ChangeKind, code: ProblemCode, why: impl Into<String>) -> Planned {
+        let mut planned = self.blank(self.label(), kind, why);
+        planned.problems.push(code);
+        planned
+    }
+
+    /// An Okta user whom the directory does not know by id.
+    fn unknown(&self, scope: &Scope) -> Planned {
+        if let Scope::Excluded { rule } = scope {
+            let why = format!("kept out by the rule: {rule}");
+            return self.no_account(ChangeKind::Skip, ProblemCode::ExcludedByRule, why);
+        }
+        let email = match &self.mapped.email {
+            Ok(email) => email,
+            Err(EmailProblem::Missing) => {
+                let why = "has no e-mail in Okta";
+                return self.no_account(ChangeKind::Skip, ProblemCode::EmailMissing, why);
+            }
+            Err(EmailProblem::Malformed) => {
+                let why = "has an e-mail in Okta that is none";
+                return self.no_account(ChangeKind::Skip, ProblemCode::EmailMalformed, why);
+            }
         };
-        let mut problems = mapped.problems.clone();
-        let mut after = self.fed(&empty, FieldSet::default(), mapped, &mut problems);
-        after.email = email.clone();
+        if *scope == Scope::Unknown {
+            let why = self.why_unknown_status();
+            return self.no_account(ChangeKind::Review, ProblemCode::UnknownStatus, why);
+        }
+        let facts = &self.row.facts;
+        let enters = matches!(scope, Scope::In | Scope::NotYet(_));
+        let may_leave = self.step == EmailStep::Defer;
+        match find(self.mapped, facts, self.rules, enters, may_leave) {
+            Match::Create => self.create(email, scope),
+            Match::Link(id) => self.link(id, email, scope, "linked to the account that was here"),
+            Match::Relink(id) => {
+                let old = facts.account(id).and_then(|person| person.profile.okta_user_id.as_ref());
+                let old = old.map(OktaUserId::as_str).unwrap_or_default();
+                let why = format!("came back under a new Okta id; re-linked from old id {old}");
+                self.link(id, email, scope, &why)
+            }
+            Match::Wait => {
+                let why = "waits for an e-mail that somebody else has";
+                let mut planned = self.blank(self.label(), ChangeKind::Review, why);
+                planned.waits_for_email = true;
+                planned
+            }
+            Match::Review(code, why) => self.no_account(ChangeKind::Review, code, why),
+        }
+    }
+
+    fn create(&self, email: &Email, scope: &Scope) -> Planned {
+        // Excluded and unknown were answered before.
+        let (status, reason) = standing(scope).unwrap_or((Status::NotYet, StatusReason::Staged));
+        let mut problems = self.mapped.problems.clone();
+        let empty = nobody(email, status, reason);
+        let after = fed(
+            &empty,
+            FieldSet::default(),
+            &self.row.read,
+            self.mapped,
+            self.rules,
+            &mut problems,
+        );
         let why = match (status, reason) {
             (Status::Deactivated, reason) => removal_reason(reason),
             (Status::NotYet, StatusReason::Staged) => {
@@ -244,111 +274,115 @@ impl Planner<'_> {
             (Status::NotYet, _) => "assigned to the app in Okta, starts later".to_owned(),
             (Status::Active, _) => "assigned to the app in Okta".to_owned(),
         };
-        let mut planned = self.blank(mapped, ChangeKind::Create, why);
+        let mut planned = self.blank(email.shown().to_owned(), ChangeKind::Create, why);
         planned.fields = changes(None, &after);
-        planned.problems = self.told(problems, after.start_date.is_none());
+        planned.problems = self.told(problems, &after);
         planned.after = Some(after);
         planned
     }
 
-    fn account(&self, id: PersonId) -> Option<&Person> {
+    /// An account that becomes this Okta user's, or becomes it again under a new id.
+    fn link(&self, id: PersonId, email: &Email, scope: &Scope, why: &str) -> Planned {
         let facts = &self.row.facts;
-        let paired = match &facts.pairing {
-            Some(Pairing::Same(person)) => Some(person),
-            _ => None,
+        let Some(account) = facts.account(id) else {
+            return self.no_account(ChangeKind::Review, ProblemCode::EmailConflict, why);
         };
-        [paired, facts.holder.as_ref(), facts.namesake.as_ref()]
-            .into_iter()
-            .flatten()
-            .find(|person| person.id == id)
-    }
-
-    fn link(&self, id: PersonId, mapped: &Mapped, scope: &Scope, why: &str) -> Planned {
-        let Some(account) = self.account(id) else {
-            return self.blank(mapped, ChangeKind::Review, why);
-        };
-        let mut problems = mapped.problems.clone();
-        let mut after = self.fed(&account.profile, account.pinned, mapped, &mut problems);
-        if let Ok(email) = &mapped.email {
-            let free =
-                email.key() == account.profile.email.key() || self.row.facts.holder.is_none();
-            if free && !account.pinned.has(Field::Email) {
-                after.email = email.clone();
-                after.from_okta = after.from_okta.with(Field::Email, true);
+        let mut problems = self.mapped.problems.clone();
+        let before = &account.profile;
+        let mut after =
+            fed(before, account.pinned, &self.row.read, self.mapped, self.rules, &mut problems);
+        if email.key() == before.email.key() || account.pinned.has(Field::Email) {
+            // It is theirs already, or an admin said which one it is.
+        } else if facts.email_winner.is_some() {
+            problems.push(ProblemCode::EmailDuplicate);
+        } else if facts.holder.as_ref().is_some_and(|holder| holder.id != id) {
+            problems.push(ProblemCode::EmailConflict);
+        } else {
+            after.email = email.clone();
+        }
+        let access = self.access(account, scope, &mut after, &mut problems);
+        match (scope, after.status, after.reason) {
+            // Whoever was in stays in until Okta takes that back: staged or starting later takes nothing away.
+            (_, Status::Active, StatusReason::Unmanaged) => after.reason = StatusReason::Assigned,
+            (Scope::Out(reason), Status::Deactivated, old) if old != StatusReason::ByHand => {
+                after.reason = *reason;
             }
+            _ => {}
         }
-        let by_hand = account.profile.status == Status::Deactivated
-            && account.profile.reason == StatusReason::ByHand;
-        if by_hand && !self.rules.okta_wins {
-            after.status = Status::Deactivated;
-            after.reason = StatusReason::ByHand;
-        } else if let Some((status, reason)) = standing(scope) {
-            (after.status, after.reason) = (status, reason);
-        }
-        let mut planned = self.blank(mapped, ChangeKind::Link, why);
+        let mut planned = self.blank(email.shown().to_owned(), ChangeKind::Link, why);
         planned.target = Some(id);
-        planned.fields = changes(Some(&account.profile), &after);
-        planned.problems = self.told(problems, after.start_date.is_none());
+        planned.confirm_needed = access.confirm_needed;
+        planned.fields = changes(Some(before), &after);
+        planned.problems = self.told(problems, &after);
         planned.after = Some(after);
         planned
     }
 
     /// Somebody whom Okta feeds already.
-    fn known(&self, person: &Person, mapped: &Mapped, scope: &Scope) -> Planned {
-        let mut problems = mapped.problems.clone();
-        let mut after = self.fed(&person.profile, person.pinned, mapped, &mut problems);
-        let mut planned = self.blank(mapped, ChangeKind::Unchanged, "");
+    fn known(&self, person: &Person, scope: &Scope) -> Planned {
+        let label = person.profile.email.shown().to_owned();
+        let mut planned = self.blank(label, ChangeKind::Unchanged, "");
         planned.target = Some(person.id);
-        planned.label = person.profile.email.shown().to_owned();
-        match &mapped.email {
-            Err(problem) => problems.push(match problem {
-                EmailProblem::Missing => ProblemCode::EmailMissing,
-                EmailProblem::Malformed => ProblemCode::EmailMalformed,
-            }),
-            Ok(_) if person.pinned.has(Field::Email) => {}
-            Ok(email) if email.key() == person.profile.email.key() => after.email = email.clone(),
-            Ok(_) if self.row.facts.email_winner.is_some() => {
-                problems.push(ProblemCode::EmailDuplicate)
+        let mut problems = self.mapped.problems.clone();
+        let new_email = match self.email(person) {
+            NewEmail::Waits => {
+                planned.waits_for_email = true;
+                return planned;
             }
-            Ok(email) => match &self.row.facts.holder {
-                None => after.email = email.clone(),
-                Some(_) if self.step == EmailStep::Defer => {
-                    planned.waits_for_email = true;
-                    return planned;
-                }
-                Some(_) => problems.push(ProblemCode::EmailConflict),
-            },
+            NewEmail::Kept(problem) => {
+                problems.extend(problem);
+                None
+            }
+            NewEmail::Taken(email) => Some(email),
+        };
+        let before = &person.profile;
+        let mut after =
+            fed(before, person.pinned, &self.row.read, self.mapped, self.rules, &mut problems);
+        if let Some(email) = new_email {
+            after.email.clone_from(email);
         }
-        let outcome = self.access(person, scope, &mut after, &mut problems);
-        planned.confirm_needed = outcome.confirm_needed;
-        planned.status_reason = outcome.removal;
-        planned.fields = changes(Some(&person.profile), &after);
-        let needs_decision = problems.iter().any(|code| {
-            matches!(
-                code,
-                ProblemCode::EmailConflict
-                    | ProblemCode::EmailDuplicate
-                    | ProblemCode::UnknownStatus
-            )
-        });
-        let changed = after != person.profile;
-        (planned.kind, planned.reason) = if let Some(reason) = outcome.removal {
-            (ChangeKind::Deactivate, self.why_out(scope, reason))
-        } else if outcome.returns {
+        let access = self.access(person, scope, &mut after, &mut problems);
+        let changed = after != *before;
+        (planned.kind, planned.reason) = if let Some(reason) = access.removal {
+            (ChangeKind::Deactivate, why_out(scope, reason))
+        } else if access.returns {
             (ChangeKind::Reactivate, "back in scope in Okta".to_owned())
         } else if changed {
-            (ChangeKind::Update, "changed in Okta".to_owned())
-        } else if needs_decision {
+            (ChangeKind::Update, why_changed(before, &after))
+        } else if problems.iter().copied().any(needs_decision) {
             (ChangeKind::Review, self.why_review(&problems))
         } else {
             (ChangeKind::Unchanged, String::new())
         };
-        planned.problems = self.told(problems, after.start_date.is_none());
+        planned.confirm_needed = access.confirm_needed;
+        planned.status_reason = access.removal;
+        if changed {
+            planned.fields = changes(Some(before), &after);
+        }
+        planned.problems = self.told(problems, &after);
         planned.after = changed.then_some(after);
         planned
     }
 
-    /// What becomes of the access of somebody who is known, written into `after`.
+    /// What becomes of the e-mail of somebody who is known.
+    fn email(&self, person: &Person) -> NewEmail<'_> {
+        let facts = &self.row.facts;
+        match &self.mapped.email {
+            Err(EmailProblem::Missing) => NewEmail::Kept(Some(ProblemCode::EmailMissing)),
+            Err(EmailProblem::Malformed) => NewEmail::Kept(Some(ProblemCode::EmailMalformed)),
+            Ok(_) if person.pinned.has(Field::Email) => NewEmail::Kept(None),
+            // Another spelling of the same address is nobody else's.
+            Ok(email) if email.key() == person.profile.email.key() => NewEmail::Taken(email),
+            Ok(_) if facts.email_winner.is_some() => {
+                NewEmail::Kept(Some(ProblemCode::EmailDuplicate))
+            }
+            Ok(email) if facts.holder.is_none() => NewEmail::Taken(email),
+            Ok(_) if self.step == EmailStep::Defer => NewEmail::Waits,
+            Ok(_) => NewEmail::Kept(Some(ProblemCode::EmailConflict)),
+        }
+    }
+
+    /// What becomes of the access of somebody who has an account, written into `after`.
     fn access(
         &self,
         person: &Person,
@@ -360,23 +394,22 @@ impl Planner<'_> {
         let mut access = Access::default();
         match standing(scope) {
             None => problems.push(ProblemCode::UnknownStatus),
+            Some((Status::Deactivated, _)) if !was_out && person.break_glass => {
+                problems.push(ProblemCode::LastOwnerKept);
+            }
             Some((Status::Deactivated, reason)) if !was_out => {
-                if person.break_glass {
-                    problems.push(ProblemCode::LastOwnerKept);
-                } else {
-                    (after.status, after.reason) = (Status::Deactivated, reason);
-                    access.removal = Some(reason);
-                }
+                (after.status, after.reason) = (Status::Deactivated, reason);
+                access.removal = Some(reason);
             }
             // Whoever is out keeps the reason for which they went.
             Some((Status::Deactivated, _)) => {}
             Some((status, reason)) => {
-                let by_hand = was_out && person.profile.reason == StatusReason::ByHand;
+                let by_hand = person.profile.reason == StatusReason::ByHand;
                 let stays_out =
                     was_out && (!self.rules.reactivate || (by_hand && !self.rules.okta_wins));
                 // Somebody who was in does not lose access because their start date was moved.
-                let was_in = person.profile.status == Status::Active;
-                let only_later = was_in && status == Status::NotYet;
+                let only_later =
+                    person.profile.status == Status::Active && status == Status::NotYet;
                 if !stays_out && !only_later {
                     (after.status, after.reason) = (status, reason);
                     access.returns = was_out;
@@ -395,86 +428,53 @@ impl Planner<'_> {
             && person.deactivated_at.is_some_and(|at| self.now.duration_since(at) > LONG_ABSENCE)
     }
 
-    fn why_out(&self, scope: &Scope, reason: StatusReason) -> String {
-        match scope {
-            Scope::Excluded { rule } => format!("kept out by the rule: {rule}"),
-            _ => removal_reason(reason),
-        }
+    fn why_unknown_status(&self) -> String {
+        let status = &self.row.read.status;
+        format!("has the status {status}, which this version of Muster does not know")
     }
 
     fn why_review(&self, problems: &[ProblemCode]) -> String {
         let facts = &self.row.facts;
         if problems.contains(&ProblemCode::UnknownStatus) {
-            return format!(
-                "has the status {}, which this version of Muster does not know",
-                self.row.read.status
-            );
+            return self.why_unknown_status();
         }
-        match (&facts.holder, &facts.email_winner) {
-            (Some(holder), _) => {
-                format!(
-                    "the new e-mail belongs to {}; change it for one of them",
-                    holder.display()
-                )
-            }
-            (None, Some(winner)) => {
+        match (&facts.email_winner, &facts.holder) {
+            (Some(winner), _) => {
                 format!("another Okta user ({winner}) has the same e-mail and comes first")
+            }
+            (None, Some(holder)) => {
+                let whose = holder.display();
+                format!("the new e-mail belongs to {whose}; change it for one of them")
             }
             (None, None) => "needs a decision".to_owned(),
         }
     }
 
-    /// The profile with everything that Okta feeds, save e-mail and access.
-    fn fed(
-        &self,
-        before: &Profile,
-        pinned: FieldSet,
-        mapped: &Mapped,
-        problems: &mut Vec<ProblemCode>,
-    ) -> Profile {
-        let mut after = before.clone();
-        after.okta_user_id = Some(self.row.read.id.clone());
-        after.okta_status = Some(self.row.read.status.clone());
-        after.okta_created = self.row.read.created.or(before.okta_created);
-        let mut feed = Feed { after_okta: before.from_okta, pinned, clear: self.rules.clear_empty };
-        feed.name(Field::FirstName, &mut after.first_name, mapped.first_name.as_ref(), problems);
-        let told = problems.len();
-        feed.name(Field::LastName, &mut after.last_name, mapped.last_name.as_ref(), problems);
-        if before.last_name.is_empty() {
-            // Some people have one name: that it stays empty is no problem.
-            problems.truncate(told);
-        }
-        feed.value(Field::Title, &mut after.title, mapped.title.as_ref());
-        feed.value(Field::Language, &mut after.language, mapped.language.as_ref());
-        feed.place(Field::Location, &mut after.location, mapped.location.as_ref());
-        feed.place(Field::Team, &mut after.team, mapped.team.as_ref());
-        if !mapped.photo_refused {
-            feed.value(Field::PhotoUrl, &mut after.photo_url, mapped.photo_url.as_ref());
-        }
-        feed.value(Field::StartDate, &mut after.start_date, mapped.start_date.as_ref());
-        after.login.clone_from(&mapped.login);
-        after.employee_number = mapped
-            .employee_number
-            .clone()
-            .or_else(|| before.employee_number.clone().filter(|_| before.okta_user_id.is_none()));
-        after.display_name.clone_from(&mapped.display_name);
-        feed.value(Field::ManagerRaw, &mut after.manager_raw, mapped.manager_raw.as_ref());
-        after.from_okta = feed.after_okta.with(
-            Field::Email,
-            before.from_okta.has(Field::Email) || before.okta_user_id.is_none(),
-        );
-        after
-    }
-
     /// Problems of a plan, once each and in order.
-    fn told(&self, mut problems: Vec<ProblemCode>, no_start: bool) -> Vec<ProblemCode> {
-        if no_start && self.rules.invite == InviteMode::OnStartDate {
+    fn told(&self, mut problems: Vec<ProblemCode>, after: &Profile) -> Vec<ProblemCode> {
+        if after.team.is_none() && !self.rules.map.team.is_empty() {
+            problems.push(ProblemCode::NoTeam);
+        }
+        let waits_for_dates = self.rules.invite == InviteMode::OnStartDate;
+        if waits_for_dates
+            && after.start_date.is_none()
+            && !problems.contains(&ProblemCode::StartDateMalformed)
+        {
             problems.push(ProblemCode::StartDateMissing);
         }
         problems.sort_unstable();
         problems.dedup();
         problems
     }
+}
+
+/// What becomes of an e-mail.
+enum NewEmail<'a> {
+    /// The old one stays, perhaps because of a problem.
+    Kept(Option<ProblemCode>),
+    Taken(&'a Email),
+    /// Somebody else has it and may release it.
+    Waits,
 }
 
 #[derive(Default)]
@@ -495,104 +495,58 @@ fn standing(scope: &Scope) -> Option<(Status, StatusReason)> {
     }
 }
 
-/// Feeds fields: a value from Okta wins; a value that Okta clears is cleared only if it came from Okta; a pin holds.
-struct Feed {
-    after_okta: FieldSet,
-    pinned: FieldSet,
-    clear: bool,
+/// Problems that stay until a person settles them.
+fn needs_decision(code: ProblemCode) -> bool {
+    matches!(
+        code,
+        ProblemCode::EmailConflict | ProblemCode::EmailDuplicate | ProblemCode::UnknownStatus
+    )
 }
 
-impl Feed {
-    fn value<T: Clone>(&mut self, field: Field, held: &mut Option<T>, said: Option<&T>) {
-        if self.pinned.has(field) {
-            return;
-        }
-        match said {
-            Some(value) => {
-                *held = Some(value.clone());
-                self.after_okta = self.after_okta.with(field, true);
-            }
-            None if self.clear && self.after_okta.has(field) => {
-                *held = None;
-                self.after_okta = self.after_okta.with(field, false);
-            }
-            None => {}
-        }
-    }
-
-    /// Two spellings of one place are one place: the one shown first stays.
-    fn place(
-        &mut self,
-        field: Field,
-        held: &mut Option<crate::name::Name>,
-        said: Option<&crate::name::Name>,
-    ) {
-        let same = held.as_ref().zip(said).is_some_and(|(held, said)| held.key() == said.key());
-        if same && !self.pinned.has(field) {
-            self.after_okta = self.after_okta.with(field, true);
-        } else {
-            self.value(field, held, said);
-        }
-    }
-
-    /// A name is never blanked.
-    fn name(
-        &mut self,
-        field: Field,
-        held: &mut String,
-        said: Option<&String>,
-        problems: &mut Vec<ProblemCode>,
-    ) {
-        match said {
-            _ if self.pinned.has(field) => {}
-            Some(name) => {
-                held.clone_from(name);
-                self.after_okta = self.after_okta.with(field, true);
-            }
-            None if !held.is_empty() => problems.push(ProblemCode::NameKept),
-            None => {}
-        }
+fn why_out(scope: &Scope, reason: StatusReason) -> String {
+    match scope {
+        Scope::Excluded { rule } => format!("kept out by the rule: {rule}"),
+        _ => removal_reason(reason),
     }
 }
 
-/// The fields in which two profiles differ, in the order in which they are shown.
-fn changes(before: Option<&Profile>, after: &Profile) -> Vec<FieldChange> {
-    let text = |profile: &Profile, field: Field| -> Option<String> {
-        let name =
-            |name: &Option<crate::name::Name>| name.as_ref().map(|name| name.shown().to_owned());
-        let set = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        match field {
-            Field::FirstName => set(&profile.first_name),
-            Field::LastName => set(&profile.last_name),
-            Field::Email => Some(profile.email.shown().to_owned()),
-            Field::Title => profile.title.clone(),
-            Field::Language => profile.language.clone(),
-            Field::Location => name(&profile.location),
-            Field::Team => name(&profile.team),
-            Field::PhotoUrl => profile.photo_url.clone(),
-            Field::StartDate => profile.start_date.map(|date| date.to_string()),
-            Field::Manager => None,
-            Field::Status => Some(profile.status.as_str().to_owned()),
-            Field::OktaUserId => profile.okta_user_id.as_ref().map(ToString::to_string),
-            Field::OktaStatus => profile.okta_status.as_ref().map(ToString::to_string),
-            Field::Login => profile.login.clone(),
-            Field::EmployeeNumber => profile.employee_number.clone(),
-            Field::DisplayName => profile.display_name.clone(),
-            Field::ManagerRaw => profile.manager_raw.clone(),
-        }
-    };
-    if before == Some(after) {
-        return Vec::new();
+fn why_changed(before: &Profile, after: &Profile) -> String {
+    match (before.status, before.reason, after.status) {
+        (Status::NotYet, StatusReason::Staged, Status::Active) => "activated in Okta",
+        (Status::NotYet, _, Status::Active) => "may enter now",
+        _ => "changed in Okta",
     }
-    Field::ALL
-        .iter()
-        .filter_map(|&field| {
-            let (before, after) =
-                (before.and_then(|profile| text(profile, field)), text(after, field));
-            (before != after).then_some(FieldChange { field, before, after })
-        })
-        .collect()
+    .to_owned()
 }
 
+/// Somebody of whom nothing but the address is known yet.
+fn nobody(email: &Email, status: Status, reason: StatusReason) -> Profile {
+    Profile {
+        okta_user_id: None,
+        okta_status: None,
+        okta_created: None,
+        status,
+        reason,
+        email: email.clone(),
+        first_name: String::new(),
+        last_name: String::new(),
+        title: None,
+        language: None,
+        location: None,
+        team: None,
+        photo_url: None,
+        start_date: None,
+        login: None,
+        employee_number: None,
+        display_name: None,
+        manager_raw: None,
+        from_okta: FieldSet::default(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ macro_rules! problems {
     ($($variant:ident = $name:literal: $what:literal, $why:literal, $fix:literal, $meanwhile:literal;)*) => {
         /// A kind of problem. The code is stable; the words may become better at any time.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum ProblemCode { $($variant),* }
+        pub enum ProblemCode { $(#[doc = $what] $variant),* }
 
         impl ProblemCode {
             /// All codes, in order. At most 62: a row of people keeps one bit for each.
@@ -261,6 +261,7 @@ impl<'de> Deserialize<'de> for ProblemCode {
 /// One cause and how many people it concerns in this run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
+    /// The cause.
     pub code: ProblemCode,
     /// People concerned; 0 when the problem concerns the run as a whole.
     pub people: u64,

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use jiff::civil::Time;
-use serde::Deserialize;
+use jiff::tz::TimeZone;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::mapping::Language;
 use crate::okta_user::OktaUser;
+use crate::person::Email;
 
 /// How Okta's managers are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -26,8 +29,11 @@ pub enum ManagerMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InviteMode {
+    /// Nobody is.
     Off,
+    /// As soon as they are in.
     Now,
+    /// On their first day; until then they have no access.
     OnStartDate,
 }
 
@@ -44,6 +50,7 @@ pub enum Returners {
 /// How many removals a run may make by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuardRule {
+    /// Always allowed, however few people there are.
     pub people: u64,
     /// 1 to 100, of the people with access.
     pub percent: u64,
@@ -52,28 +59,41 @@ pub struct GuardRule {
 /// Which Okta attributes feed a field: the first that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldMap {
+    /// Job title.
     pub title: Vec<String>,
+    /// Place of work.
     pub location: Vec<String>,
+    /// Language.
     pub language: Vec<String>,
+    /// Primary team.
     pub team: Vec<String>,
+    /// Manager, in whatever form.
     pub manager: Vec<String>,
+    /// Address of the picture.
     pub photo: Vec<String>,
+    /// First day of work.
     pub start_date: Vec<String>,
 }
 
 /// How an exclusion compares. Texts are compared without case and outer white space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {
+    /// The value, or one of several, is this.
     Is,
+    /// None of the values is this; so also when nothing is set.
     IsNot,
+    /// The value, or one of several, has this in it.
     Contains,
 }
 
 /// People with this attribute stay out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exclude {
+    /// Name of the Okta attribute.
     pub attribute: String,
+    /// How it is compared.
     pub test: Test,
+    /// With what. Never blank.
     pub value: String,
 }
 
@@ -91,6 +111,7 @@ impl Exclude {
 
 /// The rules of a tenant, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the TOML")]
 pub struct Rules {
     /// Lower case. Accounts may be linked by e-mail only inside these.
     pub email_domains: Vec<String>,
@@ -98,11 +119,15 @@ pub struct Rules {
     pub languages: Vec<Language>,
     /// IANA name.
     pub time_zone: String,
+    /// When the daily run is due, in that zone.
     pub full_run_at: Time,
+    /// How Okta's managers are used.
     pub manager: ManagerMode,
     /// Whether a unique first and last name may stand for a manager.
     pub manager_by_name: bool,
+    /// When new people are invited.
     pub invite: InviteMode,
+    /// How many removals a run may make by itself.
     pub guard: GuardRule,
     /// Whether a value that Okta clears is cleared here.
     pub clear_empty: bool,
@@ -110,8 +135,11 @@ pub struct Rules {
     pub reactivate: bool,
     /// Whether Okta overrules a deactivation by hand.
     pub okta_wins: bool,
+    /// What becomes of people who come back under a new Okta id.
     pub returners: Returners,
+    /// Where each field comes from.
     pub map: FieldMap,
+    /// Who stays out.
     pub exclude: Vec<Exclude>,
 }
 
@@ -120,6 +148,7 @@ pub struct Rules {
 pub struct BadRules {
     /// Counted from 1.
     pub line: Option<usize>,
+    /// What is wrong, in words.
     pub message: String,
 }
 
@@ -132,18 +161,43 @@ impl std::fmt::Display for BadRules {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
+/// One name or a list of names. Written by hand, because a derived choice tells people nothing when neither fits.
+struct OneOrMore(Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMoreVisitor)
+    }
+}
+
+struct OneOrMoreVisitor;
+
+impl<'de> Visitor<'de> for OneOrMoreVisitor {
+    type Value = OneOrMore;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the name of an Okta attribute, or a list of names")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<OneOrMore, E> {
+        // An empty text says that nothing feeds the field.
+        Ok(OneOrMore(if name.is_empty() { Vec::new() } else { vec![name.to_owned()] }))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<OneOrMore, A::Error> {
+        let mut all = Vec::new();
+        while let Some(name) = names.next_element()? {
+            all.push(name);
+        }
+        Ok(OneOrMore(all))
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawGuard {
-    people: Spanned<u64>,
-    percent: Spanned<u64>,
+    people: Option<u64>,
+    percent: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -162,9 +216,9 @@ struct RawMap {
 #[serde(deny_unknown_fields)]
 struct RawExclude {
     attribute: Spanned<String>,
-    is: Option<String>,
-    is_not: Option<String>,
-    contains: Option<String>,
+    is: Option<Spanned<String>>,
+    is_not: Option<Spanned<String>>,
+    contains: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -201,7 +255,6 @@ impl Rules {
     ///
     /// The first thing that is wrong, with its line: an unknown key, a wrong kind of value, or a value that cannot be.
     pub fn parse(text: &str) -> Result<Self, BadRules> {
-        let bad = |at: usize, message: String| BadRules { line: Some(line_of(text, at)), message };
         if text.len() > BYTES_MAX {
             return Err(BadRules {
                 line: None,
@@ -212,81 +265,9 @@ impl Rules {
             line: error.span().map(|span| line_of(text, span.start)),
             message: error.message().trim().replace('\n', ", "),
         })?;
-        let domains = raw.email_domains.iter().map(|domain| {
-            let shown = domain.get_ref().trim().trim_start_matches('@').to_lowercase();
-            let fine =
-                shown.contains('.') && crate::person::Email::parse(&format!("a@{shown}")).is_ok();
-            if fine {
-                Ok(shown)
-            } else {
-                Err(bad(
-                    domain.span().start,
-                    format!("{:?} is not a domain of e-mail addresses", domain.get_ref()),
-                ))
-            }
-        });
-        let languages = match &raw.languages {
-            None => vec![Language::ENGLISH_BRITISH],
-            Some(list) if list.get_ref().is_empty() => {
-                return Err(bad(
-                    list.span().start,
-                    "at least one language must be enabled".to_owned(),
-                ));
-            }
-            Some(list) => {
-                let mut tags = Vec::new();
-                for tag in list.get_ref() {
-                    let parsed = Language::parse(tag.get_ref()).ok_or_else(|| {
-                        bad(
-                            tag.span().start,
-                            format!(
-                                "{:?} is not a language tag (such as en-GB or de)",
-                                tag.get_ref()
-                            ),
-                        )
-                    })?;
-                    if !tags.contains(&parsed) {
-                        tags.push(parsed);
-                    }
-                }
-                tags
-            }
-        };
-        let time_zone = match raw.time_zone {
-            None => "UTC".to_owned(),
-            Some(zone) => match jiff::tz::TimeZone::get(zone.get_ref()) {
-                Ok(_) => zone.into_inner(),
-                Err(_) => {
-                    let message =
-                        format!("{:?} is not a time zone (such as Europe/London)", zone.get_ref());
-                    return Err(bad(zone.span().start, message));
-                }
-            },
-        };
-        let full_run_at = match raw.full_run_at {
-            None => Time::constant(3, 0, 0, 0),
-            Some(time) => Time::from_str(time.get_ref()).map_err(|_| {
-                bad(
-                    time.span().start,
-                    format!("{:?} is not a time of day (such as 03:00)", time.get_ref()),
-                )
-            })?,
-        };
-        let guard = match raw.guard {
-            None => GuardRule { people: 5, percent: 10 },
-            Some(guard) => {
-                let percent = *guard.percent.get_ref();
-                if !(1..=100).contains(&percent) {
-                    return Err(bad(
-                        guard.percent.span().start,
-                        format!("percent must be 1 to 100, not {percent}"),
-                    ));
-                }
-                GuardRule { people: guard.people.into_inner(), percent }
-            }
-        };
+        let bad = Bad { text };
         let names =
-            |list: Option<Spanned<OneOrMore>>, default: &[&str]| attributes(list, default, &bad);
+            |list: Option<Spanned<OneOrMore>>, default: &[&str]| attributes(list, default, bad);
         let map = FieldMap {
             title: names(raw.map.title, &["title"])?,
             location: names(raw.map.location, &["city"])?,
@@ -296,49 +277,21 @@ impl Rules {
             photo: names(raw.map.photo, &["picture"])?,
             start_date: names(raw.map.start_date, &["startDate"])?,
         };
-        let mut exclude = Vec::new();
-        for row in raw.exclude {
-            let at = row.span().start;
-            let row = row.into_inner();
-            let name = row.attribute.get_ref();
-            if !is_attribute(name) {
-                return Err(bad(
-                    row.attribute.span().start,
-                    format!("{name:?} is not the name of an Okta attribute"),
-                ));
-            }
-            let tests =
-                [(Test::Is, row.is), (Test::IsNot, row.is_not), (Test::Contains, row.contains)];
-            let mut given = tests.into_iter().filter_map(|(test, value)| Some((test, value?)));
-            let (Some((test, value)), None) = (given.next(), given.next()) else {
-                return Err(bad(
-                    at,
-                    "an exclusion has exactly one of is, is_not and contains".to_owned(),
-                ));
-            };
-            exclude.push(Exclude { attribute: row.attribute.into_inner(), test, value });
-        }
-        if exclude.len() > ROWS_MAX {
-            return Err(BadRules {
-                line: None,
-                message: format!("there are more than {ROWS_MAX} exclusions"),
-            });
-        }
         Ok(Self {
-            email_domains: domains.collect::<Result<_, _>>()?,
-            languages,
-            time_zone,
-            full_run_at,
+            email_domains: domains(&raw.email_domains, bad)?,
+            languages: languages(raw.languages.as_ref(), bad)?,
+            time_zone: time_zone(raw.time_zone, bad)?,
+            full_run_at: time_of_day(raw.full_run_at.as_ref(), bad)?,
             manager: raw.manager.unwrap_or(ManagerMode::Individual),
             manager_by_name: raw.manager_by_name.unwrap_or(false),
             invite: raw.invite.unwrap_or(InviteMode::Off),
-            guard,
+            guard: guard(raw.guard, bad)?,
             clear_empty: raw.clear_empty.unwrap_or(true),
             reactivate: raw.reactivate.unwrap_or(true),
             okta_wins: raw.okta_wins.unwrap_or(false),
             returners: raw.returners.unwrap_or(Returners::Automatic),
             map,
-            exclude,
+            exclude: exclusions(raw.exclude, bad)?,
         })
     }
 
@@ -392,31 +345,130 @@ start_date = \"startDate\"
     }
 }
 
+/// Makes errors that know their line.
+#[derive(Clone, Copy)]
+struct Bad<'t> {
+    text: &'t str,
+}
+
+impl Bad<'_> {
+    fn at<T>(self, value: &Spanned<T>, message: String) -> BadRules {
+        BadRules { line: Some(line_of(self.text, value.span().start)), message }
+    }
+}
+
+fn domains(list: &[Spanned<String>], bad: Bad<'_>) -> Result<Vec<String>, BadRules> {
+    list.iter()
+        .map(|domain| {
+            let name = domain.get_ref().trim().trim_start_matches('@').to_lowercase();
+            if name.contains('.') && Email::parse(&format!("a@{name}")).is_ok() {
+                return Ok(name);
+            }
+            let message = format!("{:?} is not a domain of e-mail addresses", domain.get_ref());
+            Err(bad.at(domain, message))
+        })
+        .collect()
+}
+
+fn languages(
+    list: Option<&Spanned<Vec<Spanned<String>>>>,
+    bad: Bad<'_>,
+) -> Result<Vec<Language>, BadRules> {
+    let Some(list) = list else { return Ok(vec![Language::ENGLISH_BRITISH]) };
+    if list.get_ref().is_empty() {
+        return Err(bad.at(list, "at least one language must be enabled".to_owned()));
+    }
+    let mut tags = Vec::new();
+    for text in list.get_ref() {
+        let Some(tag) = Language::parse(text.get_ref()) else {
+            let message =
+                format!("{:?} is not a language tag (such as en-GB or de)", text.get_ref());
+            return Err(bad.at(text, message));
+        };
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+fn time_zone(zone: Option<Spanned<String>>, bad: Bad<'_>) -> Result<String, BadRules> {
+    let Some(zone) = zone else { return Ok("UTC".to_owned()) };
+    if TimeZone::get(zone.get_ref()).is_ok() {
+        return Ok(zone.into_inner());
+    }
+    let message = format!("{:?} is not a time zone (such as Europe/London)", zone.get_ref());
+    Err(bad.at(&zone, message))
+}
+
+fn time_of_day(time: Option<&Spanned<String>>, bad: Bad<'_>) -> Result<Time, BadRules> {
+    let Some(time) = time else { return Ok(Time::constant(3, 0, 0, 0)) };
+    Time::from_str(time.get_ref()).map_err(|_| {
+        bad.at(time, format!("{:?} is not a time of day (such as 03:00)", time.get_ref()))
+    })
+}
+
+fn guard(raw: Option<RawGuard>, bad: Bad<'_>) -> Result<GuardRule, BadRules> {
+    let (people, percent) = raw.map_or((None, None), |raw| (raw.people, raw.percent));
+    let percent = match percent {
+        None => 10,
+        Some(percent) if (1..=100).contains(percent.get_ref()) => percent.into_inner(),
+        Some(percent) => {
+            let message = format!("percent must be 1 to 100, not {}", percent.get_ref());
+            return Err(bad.at(&percent, message));
+        }
+    };
+    Ok(GuardRule { people: people.unwrap_or(5), percent })
+}
+
+fn exclusions(rows: Vec<Spanned<RawExclude>>, bad: Bad<'_>) -> Result<Vec<Exclude>, BadRules> {
+    let mut exclude = Vec::new();
+    for row in rows {
+        if exclude.len() == ROWS_MAX {
+            return Err(bad.at(&row, format!("there are more than {ROWS_MAX} exclusions")));
+        }
+        let RawExclude { attribute, is, is_not, contains } = row.get_ref();
+        let name = attribute.get_ref();
+        if !is_attribute(name) {
+            return Err(bad.at(attribute, format!("{name:?} is not the name of an Okta attribute")));
+        }
+        let tests = [(Test::Is, is), (Test::IsNot, is_not), (Test::Contains, contains)];
+        let mut given = tests.into_iter().filter_map(|(test, value)| Some((test, value.as_ref()?)));
+        let (Some((test, value)), None) = (given.next(), given.next()) else {
+            let message = "an exclusion has exactly one of is, is_not and contains".to_owned();
+            return Err(bad.at(&row, message));
+        };
+        // Everybody's attribute contains nothing, and nobody's is nothing: a slip that would keep out all or none.
+        if value.get_ref().trim().is_empty() {
+            return Err(
+                bad.at(value, "an exclusion compares with a value, not with nothing".to_owned())
+            );
+        }
+        exclude.push(Exclude { attribute: name.clone(), test, value: value.get_ref().clone() });
+    }
+    Ok(exclude)
+}
+
 fn attributes(
     list: Option<Spanned<OneOrMore>>,
     default: &[&str],
-    bad: &impl Fn(usize, String) -> BadRules,
+    bad: Bad<'_>,
 ) -> Result<Vec<String>, BadRules> {
     let Some(list) = list else {
         return Ok(default.iter().map(|name| (*name).to_owned()).collect());
     };
-    let at = list.span().start;
-    let names = match list.into_inner() {
-        // An empty text says that nothing feeds the field.
-        OneOrMore::One(name) if name.is_empty() => Vec::new(),
-        OneOrMore::One(name) => vec![name],
-        OneOrMore::More(names) => names,
-    };
+    let OneOrMore(names) = list.get_ref();
     if names.len() > ROWS_MAX {
-        return Err(bad(at, format!("a field may name at most {ROWS_MAX} attributes")));
+        return Err(bad.at(&list, format!("a field may name at most {ROWS_MAX} attributes")));
     }
     match names.iter().find(|name| !is_attribute(name)) {
-        Some(name) => Err(bad(at, format!("{name:?} is not the name of an Okta attribute"))),
-        None => Ok(names),
+        Some(name) => Err(bad.at(&list, format!("{name:?} is not the name of an Okta attribute"))),
+        None => Ok(list.into_inner().0),
     }
 }
 
-/// Okta's own rule for names of custom attributes: letters, digits and underscores.
+/// Letters, digits and underscores, which is what Okta allows in names of custom attributes, and the dots and hyphens that
+/// attributes of other directories bring.
 fn is_attribute(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.' || b == b'-')
@@ -427,53 +479,4 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_rules_are_the_defaults() {
-        let written = Rules::parse(&Rules::default_text(None)).expect("the first rules");
-        assert_eq!(written, Rules::parse("").expect("no rules at all"));
-        let with_domain =
-            Rules::parse(&Rules::default_text(Some("acme.example"))).expect("the first rules");
-        assert_eq!(with_domain.email_domains, ["acme.example"]);
-    }
-
-    #[test]
-    fn one_attribute_or_several() {
-        let rules = Rules::parse("[map]\ntitle = [\"jobTitle\", \"title\"]\nphoto = \"\"\n")
-            .expect("rules");
-        assert_eq!(rules.map.title, ["jobTitle", "title"]);
-        assert!(rules.map.photo.is_empty());
-        assert_eq!(rules.map.team, ["department"]);
-        assert!(rules.attribute_names().contains("jobTitle"));
-    }
-
-    #[test]
-    fn what_is_wrong_and_where() {
-        #[rustfmt::skip]
-        let cases = [
-            ("languages = [\"en-GB\"]\ncolour = \"red\"",               2, "unknown field `colour`"),
-            ("\n\nemail_domains = [\"acme\"]",                          3, "not a domain"),
-            ("email_domains = \"acme.example\"",                        1, "expected a sequence"),
-            ("languages = []",                                          1, "at least one language"),
-            ("languages = [\"en-GB\",\n \"klingonish-language\"]",      2, "not a language tag"),
-            ("time_zone = \"Europe/Bristol\"",                          1, "not a time zone"),
-            ("full_run_at = \"25:00\"",                                 1, "not a time of day"),
-            ("manager = \"boss\"",                                      1, "unknown variant `boss`"),
-            ("guard = { people = 5, percent = 0 }",                     1, "percent must be 1 to 100"),
-            ("guard = { people = -1, percent = 10 }",                   1, "invalid value"),
-            ("[map]\nshoe_size = \"shoeSize\"",                         2, "unknown field `shoe_size`"),
-            ("[map]\ntitle = \"job title\"",                            2, "not the name of an Okta attribute"),
-            ("[map]\ntitle = 5",                                        2, "did not match"),
-            ("[[exclude]]\nattribute = \"userType\"",                   1, "exactly one of"),
-            ("[[exclude]]\nattribute = \"userType\"\nis = \"a\"\ncontains = \"b\"", 1, "exactly one of"),
-            ("invite = now",                                            1, ""),
-        ];
-        for (text, line, message) in cases {
-            let bad = Rules::parse(text).expect_err(text);
-            assert_eq!(bad.line, Some(line), "{text}: {bad}");
-            assert!(bad.message.contains(message), "{text}: {bad}");
-        }
-    }
-}
+mod tests;

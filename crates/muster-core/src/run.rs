@@ -49,16 +49,27 @@ words! {
 /// `missing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
+    /// People the listing had.
     pub read: u64,
+    /// People with access whom a complete listing lacked.
     pub missing: u64,
+    /// New accounts.
     pub created: u64,
+    /// Accounts that were here and now belong to an Okta user.
     pub linked: u64,
+    /// Something changed.
     pub updated: u64,
+    /// Nothing to do.
     pub unchanged: u64,
+    /// Access given back.
     pub reactivated: u64,
+    /// Access taken away.
     pub deactivated: u64,
+    /// Access would be taken away; waits for approval.
     pub held: u64,
+    /// No account, by a rule or for want of an e-mail.
     pub skipped: u64,
+    /// A person must decide.
     pub review: u64,
 }
 

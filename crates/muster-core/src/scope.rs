@@ -10,12 +10,15 @@ use crate::rules::{Exclude, InviteMode, Rules, Test};
 /// Where somebody stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
+    /// May enter.
     In,
     /// Known, but may not enter yet.
     NotYet(StatusReason),
+    /// Has no access.
     Out(StatusReason),
-    /// Kept out by a rule of the tenant, named in words.
+    /// Kept out by a rule of the tenant.
     Excluded {
+        /// The rule in words.
         rule: String,
     },
     /// A status that this version does not know: nothing changes, a person must look.
@@ -28,6 +31,16 @@ pub enum Scope {
 /// for its activation, which people mastered by another directory may do for ever (Okta facts on PROVISIONED). Absent
 /// attributes never exclude anybody, save by `is_not`.
 pub fn scope(user: &OktaUser, assigned: bool, rules: &Rules, today: Date) -> Scope {
+    judge(user, assigned, rules, || due(user, rules, today).is_some())
+}
+
+/// As [`scope`], for whoever has worked out already whether the start date lies ahead (see [`lies_ahead`]).
+pub(crate) fn judge(
+    user: &OktaUser,
+    assigned: bool,
+    rules: &Rules,
+    starts_later: impl FnOnce() -> bool,
+) -> Scope {
     match user.status {
         OktaStatus::Suspended => return Scope::Out(StatusReason::Suspended),
         OktaStatus::Deprovisioned => return Scope::Out(StatusReason::DeactivatedInOkta),
@@ -40,21 +53,19 @@ pub fn scope(user: &OktaUser, assigned: bool, rules: &Rules, today: Date) -> Sco
     match user.status {
         OktaStatus::Other(_) => Scope::Unknown,
         OktaStatus::Staged => Scope::NotYet(StatusReason::Staged),
-        _ if starts_later(user, rules, today) => Scope::NotYet(StatusReason::BeforeStartDate),
+        _ if starts_later() => Scope::NotYet(StatusReason::BeforeStartDate),
         _ => Scope::In,
     }
 }
 
 /// The day on which this person must be looked at again because of their start date, if that lies ahead and matters.
 pub fn due(user: &OktaUser, rules: &Rules, today: Date) -> Option<Date> {
-    if rules.invite != InviteMode::OnStartDate {
-        return None;
-    }
-    start_date(user, rules).ok().flatten().filter(|date| *date > today)
+    lies_ahead(start_date(user, rules).ok().flatten(), rules, today)
 }
 
-fn starts_later(user: &OktaUser, rules: &Rules, today: Date) -> bool {
-    due(user, rules, today).is_some()
+/// The start date, if it lies ahead and the rules let people wait for it.
+pub(crate) fn lies_ahead(start: Option<Date>, rules: &Rules, today: Date) -> Option<Date> {
+    start.filter(|date| rules.invite == InviteMode::OnStartDate && *date > today)
 }
 
 fn excludes(rule: &Exclude, user: &OktaUser) -> bool {
@@ -139,8 +150,75 @@ mod tests {
             &[("userType", "Subcontractor")],
             Some("userType contains ontract"),
         );
+        check(
+            "contains = \"CONTRACT\"",
+            &[("userType", "Subcontractor")],
+            Some("userType contains CONTRACT"),
+        );
+        check("contains = \"ontract\"", &[], None);
         check("is_not = \"Employee\"", &[("userType", "Employee")], None);
+        check("is_not = \"Employee\"", &[("userType", "Board")], Some("userType is not Employee"));
         check("is_not = \"Employee\"", &[], Some("userType is not Employee"));
+    }
+
+    #[test]
+    fn an_exclusion_looks_at_every_entry_of_a_list() {
+        let rules = |test: &str| {
+            Rules::parse(&format!("[[exclude]]\nattribute = \"tags\"\n{test}")).expect("rules")
+        };
+        let mut user = user("ACTIVE", &[]);
+        user.attributes.insert("tags", serde_json::json!(["staff", "External", 7]));
+        let excluded = |test| scope(&user, true, &rules(test), TODAY) != Scope::In;
+        assert!(
+            excluded("is = \"external\"")
+                && excluded("is = \"7\"")
+                && excluded("contains = \"exter\"")
+        );
+        assert!(!excluded("is_not = \"staff\"") && !excluded("is = \"internal\""));
+    }
+
+    #[test]
+    fn what_decides_first() {
+        let rules = Rules::parse("invite = \"on_start_date\"\n[[exclude]]\nattribute = \"userType\"\nis = \"Contractor\"")
+            .expect("rules");
+        let excluded = Scope::Excluded { rule: "userType is Contractor".to_owned() };
+        let contractor = [("userType", "Contractor"), ("startDate", "2027-01-01")];
+        let later = [("startDate", "2027-01-01")];
+        let cases = [
+            ("E58 a rule, though not started", "ACTIVE", true, &contractor[..], excluded.clone()),
+            ("a rule, though staged", "STAGED", true, &contractor[..], excluded),
+            (
+                "out by status, though a rule",
+                "SUSPENDED",
+                true,
+                &contractor[..],
+                Scope::Out(StatusReason::Suspended),
+            ),
+            (
+                "E39 no assignment, though a rule",
+                "ACTIVE",
+                false,
+                &contractor[..],
+                Scope::Out(StatusReason::Unassigned),
+            ),
+            (
+                "E32 a start date ahead",
+                "ACTIVE",
+                true,
+                &later[..],
+                Scope::NotYet(StatusReason::BeforeStartDate),
+            ),
+            (
+                "staged, and a start date ahead",
+                "STAGED",
+                true,
+                &later[..],
+                Scope::NotYet(StatusReason::Staged),
+            ),
+        ];
+        for (name, status, assigned, attributes, want) in cases {
+            assert_eq!(scope(&user(status, attributes), assigned, &rules, TODAY), want, "{name}");
+        }
     }
 
     #[test]
