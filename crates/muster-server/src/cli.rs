@@ -117,7 +117,8 @@ async fn dispatch(cli: Cli, env: &Environment) -> Result<Exit, CliError> {
         other => other,
     };
     let config = read.map_err(CliError::Config)?;
-    telemetry::start(&config.log, "warn");
+    // What goes wrong in the demo is part of its story.
+    telemetry::start(&config.log, if matches!(command, Command::Demo(_)) { "error" } else { "warn" });
     let mut out = Out::stdout(cli.json, config.zone.clone());
     let exit = match command {
         Command::Demo(demo) => demo::run(demo, config, &mut out).await,

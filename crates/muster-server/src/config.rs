@@ -18,6 +18,11 @@ use url::Url;
 use self::parse::{IpRange, PublicUrl};
 use self::variables as var;
 
+/// The folder for files that nobody keeps.
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// What this installation was told, all of it checked.
 #[derive(Debug, Clone)]
 pub struct Config {

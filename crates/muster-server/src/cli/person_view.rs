@@ -38,13 +38,13 @@ pub(super) struct Moment {
     seq: i64,
     id: ChangeId,
     at: Timestamp,
-    kind: String,
+    pub(super) kind: String,
     actor: String,
     cause: String,
     run_id: Option<RunId>,
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Field to `[before, after]`; people are named by their address.
-    fields: Map<String, Value>,
+    pub(super) fields: Map<String, Value>,
 }
 
 /// What to call somebody.
@@ -63,6 +63,11 @@ pub(super) async fn timeline(db: &TenantDb, person: PersonId) -> Result<Vec<Mome
         }
         entries.extend(page);
     }
+    moments(db, entries).await
+}
+
+/// Entries of the history with both sides of each field, and managers named by their address.
+pub(super) async fn moments(db: &TenantDb, entries: Vec<history::Entry>) -> Result<Vec<Moment>, CliError> {
     let mut names = BTreeMap::new();
     let mut moments = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -196,8 +201,11 @@ fn tell(out: &mut Out, moment: &Moment) -> Result<(), CliError> {
         }
         (None, None) => out.line(format!("{at}  {what} by {actor}, with {cause}"))?,
     }
-    let width = moment.fields.keys().map(|name| measure(&field_words(name))).max().unwrap_or(0);
-    for (name, sides) in in_order(&moment.fields) {
+    // Of somebody new, what only machines compare is not worth a line.
+    let hidden = |name: &str| moment.kind == "create" && matches!(name, "login" | "display_name" | "manager_raw");
+    let fields: Vec<_> = in_order(&moment.fields).into_iter().filter(|(name, _)| !hidden(name)).collect();
+    let width = fields.iter().map(|(name, _)| measure(&field_words(name))).max().unwrap_or(0);
+    for (name, sides) in fields {
         let name = field_words(name);
         let left = format!("    {name}{}  ", " ".repeat(width.saturating_sub(measure(&name))));
         let value = before_after(sides);
@@ -221,7 +229,7 @@ pub(super) fn in_order(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
 }
 
 /// `Engineer → Lead`; only what there is, for something that was set at first or cleared.
-fn before_after(sides: &Value) -> String {
+pub(super) fn before_after(sides: &Value) -> String {
     let side = |at: usize| match sides.get(at) {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(clean(text)).filter(|text| !text.is_empty()),

@@ -44,7 +44,7 @@ pub(super) async fn follow(
 }
 
 /// Resolves when somebody wants the process to end.
-async fn stop_asked() {
+pub(super) async fn stop_asked() {
     let keyboard = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -65,7 +65,7 @@ impl<'a> RunJson<'a> {
     }
 }
 
-fn duration_ms(run: &Run) -> Option<i64> {
+pub(super) fn duration_ms(run: &Run) -> Option<i64> {
     Some(run.finished_at?.as_millisecond() - run.started_at?.as_millisecond())
 }
 
@@ -139,7 +139,7 @@ fn next_steps(run: &Run, sub: &str) -> Option<String> {
     })
 }
 
-fn counts_in_words(counts: &Counts, preview: bool) -> Vec<(u64, &'static str)> {
+pub(super) fn counts_in_words(counts: &Counts, preview: bool) -> Vec<(u64, &'static str)> {
     let word = |done: &'static str, would: &'static str| if preview { would } else { done };
     [
         (counts.read, "read from Okta"),
@@ -168,7 +168,7 @@ pub(super) fn seconds(ms: i64) -> String {
     }
 }
 
-fn calls(calls: i64) -> String {
+pub(super) fn calls(calls: i64) -> String {
     count(u64::try_from(calls).unwrap_or(0), "call to Okta", "calls to Okta")
 }
 
@@ -299,7 +299,7 @@ fn change_text(out: &mut Out, sign: &str, item: &Item, label_width: usize) -> Re
 }
 
 /// Who somebody new is, in few words.
-fn about(fields: &Map<String, Value>) -> String {
+pub(super) fn about(fields: &Map<String, Value>) -> String {
     let after = |name: &str| fields.get(name).and_then(|pair| pair.get(1)).and_then(Value::as_str).unwrap_or("");
     let name = format!("{} {}", after("first_name"), after("last_name"));
     let parts = [name.trim(), after("title"), after("team"), after("location")];

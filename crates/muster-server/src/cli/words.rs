@@ -128,7 +128,7 @@ pub(super) fn change_words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::Update => ("~", "update"),
         ChangeKind::Reactivate => ("^", "reactivate"),
         ChangeKind::Deactivate => ("-", "deactivate"),
-        ChangeKind::Skip => (".", "skip"),
+        ChangeKind::Skip => (".", "skipped"),
         ChangeKind::Review => ("?", "needs a decision"),
         ChangeKind::Unchanged => (" ", "unchanged"),
     }

@@ -1,5 +1,6 @@
 //! The command line as people and scripts meet it.
 
+mod demo;
 mod runs;
 mod settings;
 mod wrong_input;
