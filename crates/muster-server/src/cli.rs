@@ -4,6 +4,8 @@ mod check_config;
 mod csv_people;
 mod demo;
 mod exit;
+#[cfg(debug_assertions)]
+mod hold;
 mod input;
 mod migrate;
 mod okta;
@@ -99,7 +101,12 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    match runtime.block_on(dispatch(cli, &Environment::of_process())) {
+    let env = Environment::of_process();
+    #[cfg(debug_assertions)]
+    if let Some(order) = env.hold_at_commit() {
+        hold::obey(order);
+    }
+    match runtime.block_on(dispatch(cli, &env)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             for line in error.lines() {

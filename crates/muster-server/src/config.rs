@@ -152,6 +152,12 @@ impl Environment {
         env
     }
 
+    /// Where a test wants this process to stand still (see `cli::hold`). A release has no such thing.
+    #[cfg(debug_assertions)]
+    pub fn hold_at_commit(&self) -> Option<&str> {
+        self.variables.get("MUSTER_TEST_HOLD_AT_COMMIT").map(|order| order.expose_secret())
+    }
+
     /// An environment for tests and the demo.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let secret = |(name, value): (&str, &str)| (name.to_owned(), SecretString::from(value));

@@ -296,11 +296,16 @@ impl Tx {
 
     /// Makes everything of this transaction lasting.
     pub async fn commit(self) -> Result<(), StoreError> {
+        #[cfg(debug_assertions)]
+        let number = crate::commits::begins();
         match self.0 {
             Transactions::Sqlite(tx) => tx.commit().await,
             Transactions::Postgres(tx) => tx.commit().await,
         }
-        .map_err(|cause| StoreError::during("commit a transaction", cause))
+        .map_err(|cause| StoreError::during("commit a transaction", cause))?;
+        #[cfg(debug_assertions)]
+        crate::commits::done(number);
+        Ok(())
     }
 }
 

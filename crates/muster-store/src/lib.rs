@@ -4,6 +4,8 @@
 //! another. [`history::Write`] is the only way to change a tenant: a transaction that holds its lock and writes its history.
 
 pub mod accounts;
+#[cfg(debug_assertions)]
+pub mod commits;
 pub mod connection;
 mod connect;
 pub mod db;
