@@ -12,7 +12,7 @@ use super::PostgresDatabase;
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
-    _database: Option<PostgresDatabase>,
+    database: Option<PostgresDatabase>,
 }
 
 impl Home {
@@ -21,7 +21,7 @@ impl Home {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("data/muster.db").display());
         let env = vec![("MUSTER_DATABASE_URL".to_owned(), url), ("USER".to_owned(), "ana".to_owned())];
-        Self { folder, env, _database: None }
+        Self { folder, env, database: None }
     }
 
     /// An installation on PostgreSQL; `None`, and a loud line, when there is no server to test on.
@@ -29,17 +29,47 @@ impl Home {
         let database = PostgresDatabase::new().await?;
         let mut home = Self::sqlite();
         // Base64 of 32 times the byte 1.
-        let key = home.file("master.key", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n");
-        home.set("MUSTER_DATABASE_URL", &database.url());
-        home.set("MUSTER_MASTER_KEY_FILE", &key.display().to_string());
-        home._database = Some(database);
+        home.file("master.key", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n");
+        home.move_to(database);
         Some(home)
+    }
+
+    fn move_to(&mut self, database: PostgresDatabase) {
+        let key = self.path().join("master.key").display().to_string();
+        self.set("MUSTER_DATABASE_URL", &database.url());
+        self.set("MUSTER_MASTER_KEY_FILE", &key);
+        self.database = Some(database);
+    }
+
+    /// Another installation that stands exactly where this one stands now. No command may be running.
+    pub(crate) async fn copy(&self) -> Self {
+        let mut home = Self::sqlite();
+        copy_files(self.path(), home.path());
+        let own = |(name, _): &&(String, String)| name != "MUSTER_DATABASE_URL" && name != "MUSTER_MASTER_KEY_FILE";
+        for (name, value) in self.env.iter().filter(own) {
+            home.set(name, value);
+        }
+        if let Some(database) = &self.database {
+            home.move_to(database.copy().await);
+        }
+        home
     }
 
     /// Sets a variable of the environment for all commands from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What a variable is set to.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        let found = self.env.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The file of the master key.
+    pub(crate) fn master_key(&self) -> PathBuf {
+        self.path().join(if self.database.is_some() { "master.key" } else { "data/master.key" })
     }
 
     /// The folder of this installation.
@@ -88,6 +118,19 @@ impl Home {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).expect("text"),
             err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("its kind").is_dir() {
+            std::fs::create_dir(&target).expect("made");
+            copy_files(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("copied");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A simulated Okta, and an installation connected to it.
 
-use muster_oktasim::{RunningSim, Sim, SimConfig};
+use muster_oktasim::{OrgHandle, RunningSim, Sim, SimConfig};
 
 use super::Home;
 
@@ -29,14 +29,19 @@ impl std::ops::Deref for Okta {
 
 /// Makes the tenant `fernhill` in `home` and connects it to `okta`, all by commands.
 pub(crate) fn connect(home: &mut Home, okta: &Okta) {
-    let host = okta.base().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    connect_to(home, okta.base(), okta.org());
+}
+
+/// As [`connect`], to an org that is served at `base`.
+pub(crate) fn connect_to(home: &mut Home, base: &str, org: &OrgHandle) {
+    let host = base.trim_start_matches("http://").trim_end_matches('/').to_owned();
     home.set("MUSTER_OKTA_EXTRA_HOSTS", &host);
-    home.file("client-secret", &okta.client_secret());
-    home.file("api-token", &okta.api_token());
+    home.file("client-secret", &org.client_secret());
+    home.file("api-token", &org.api_token());
     let owner = "olga.owner@fernhill.example";
     home.muster(&["tenant", "create", "fernhill", "--name", "Fernhill Group", "--owner", owner]).done();
     home.line("okta enable fernhill").done();
-    let (base, client) = (okta.base(), okta.client_id());
+    let client = org.client_id();
     let set = format!(
         "okta set fernhill --api-url {base} --client-id {client} --client-secret client-secret --api-token api-token"
     );

@@ -14,16 +14,25 @@ impl PostgresDatabase {
     /// An empty database on the server that `MUSTER_TEST_POSTGRES_URL` names as a superuser; `None`, and a loud line, when
     /// it names none.
     pub(crate) async fn new() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         #[expect(clippy::disallowed_methods, reason = "a test has no configuration but its environment")]
         let Ok(server) = std::env::var("MUSTER_TEST_POSTGRES_URL") else {
             eprintln!("NOT TESTED ON POSTGRESQL: set MUSTER_TEST_POSTGRES_URL to the address of a superuser");
             return None;
         };
+        Some(Self::made(server, "").await)
+    }
+
+    /// A database that holds what this one holds now. Nobody may be connected to this one.
+    pub(crate) async fn copy(&self) -> Self {
+        Self::made(self.server.clone(), &format!("TEMPLATE {}", self.name)).await
+    }
+
+    async fn made(server: String, how: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("muster_it_{}_{number}", std::process::id());
-        admin(&server, &format!("CREATE DATABASE {name}")).await;
-        Some(Self { server, name })
+        admin(&server, &format!("CREATE DATABASE {name} {how}")).await;
+        Self { server, name }
     }
 
     /// Its address.
