@@ -12,6 +12,8 @@ use muster_store::phases::missing as query;
 
 use super::job::{Job, RunError, Setback, problem};
 
+/// The cursor once everybody missing is noted and the guard let them pass. No Okta id begins with a space.
+const PROVING: &str = " proving";
 /// Missing people noted in one step.
 const COLLECT: i64 = 500;
 /// Reads by id whose outcome is stored in one step.
@@ -52,8 +54,7 @@ impl Job<'_> {
     }
 
     async fn collect_missing(&mut self) -> Result<(), RunError> {
-        // A cursor that begins with a space says that everybody missing is noted.
-        while self.run.cursor.as_deref() != Some(" proving") {
+        while self.run.cursor.as_deref() != Some(PROVING) {
             let mut write = self.step().await?;
             let after = self.run.cursor.clone().unwrap_or_default();
             let since = self.run.read_started_at.unwrap_or(self.run.queued_at);
@@ -79,10 +80,7 @@ impl Job<'_> {
             self.run.counts.missing += notes.len() as u64;
             match notes.last() {
                 Some(last) => self.run.cursor = Some(last.okta_user_id.to_string()),
-                None => {
-                    self.run.cursor = Some(" proving".to_owned());
-                    return self.guard(write).await;
-                }
+                None => return self.guard(write).await,
             }
             self.commit(write).await?;
         }
@@ -97,7 +95,10 @@ impl Job<'_> {
         let (run, state, proof) = count(ItemProof::Missing);
         let missing = items::count_removals(&mut write, run, state, proof).await?;
         match judge(&self.rules.guard, active, listed, missing) {
-            GuardVerdict::Proceed => self.commit(write).await?,
+            GuardVerdict::Proceed => {
+                self.run.cursor = Some(PROVING.to_owned());
+                self.commit(write).await?;
+            }
             GuardVerdict::Hold => self.hold(write).await?,
             GuardVerdict::SampleThenHold => {
                 let sample = items::removals(
@@ -108,6 +109,7 @@ impl Job<'_> {
                     i64::try_from(SAMPLE).unwrap_or(20),
                 )
                 .await?;
+                // The cursor stays: whoever takes over before the verdict is stored asks the guard again.
                 self.commit(write).await?;
                 let Some(proofs) = self.read_all(&sample).await? else { return Ok(()) };
                 let write = self.step().await?;
