@@ -22,7 +22,11 @@ use crate::sync::{Engine, EngineConfig, OktaConnect};
 pub enum OpenError {
     /// The file cannot be read or made.
     #[error("the master key file {path}")]
-    MasterKey { path: String, #[source] cause: io::Error },
+    MasterKey {
+        path: String,
+        #[source]
+        cause: io::Error,
+    },
     /// A database is there, but the key that opens its secrets is not.
     #[error(
         "the database {database} exists, but its master key file {path} does not: put the file back, or name it with \
@@ -125,7 +129,8 @@ fn read_key(path: &Path) -> io::Result<Zeroizing<String>> {
 
 /// Makes the key file, whole or not at all: another process may be starting too, and both must read the same key.
 fn make_key(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -171,12 +176,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let first = opened(folder.path()).expect("made").first_id().to_owned();
         assert_eq!(opened(folder.path()).expect("read").first_id(), first);
-        let files: Vec<_> = std::fs::read_dir(folder.path().join("data")).expect("listed").collect();
+        let files: Vec<_> =
+            std::fs::read_dir(folder.path().join("data")).expect("listed").collect();
         assert_eq!(files.len(), 1, "nothing unfinished is left behind");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: PathBuf| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+            let mode = |path: PathBuf| {
+                std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+            };
             assert_eq!(mode(folder.path().join("data/master.key")), 0o600);
             assert_eq!(mode(folder.path().join("data")), 0o700);
         }
@@ -199,6 +207,9 @@ mod tests {
         let database = DatabaseUrl::file(folder.path().join("m.db"));
         assert!(matches!(master_keys(&named, &database), Err(OpenError::MasterKey { .. })));
         std::fs::write(folder.path().join("k"), "not a key").expect("written");
-        assert!(matches!(master_keys(&named, &database), Err(OpenError::Store(StoreError::BadMasterKey(_)))));
+        assert!(matches!(
+            master_keys(&named, &database),
+            Err(OpenError::Store(StoreError::BadMasterKey(_)))
+        ));
     }
 }

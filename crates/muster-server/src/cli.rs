@@ -125,7 +125,10 @@ async fn dispatch(cli: Cli, env: &Environment) -> Result<Exit, CliError> {
     };
     let config = read.map_err(CliError::Config)?;
     // What goes wrong in the demo is part of its story.
-    telemetry::start(&config.log, if matches!(command, Command::Demo(_)) { "error" } else { "warn" });
+    telemetry::start(
+        &config.log,
+        if matches!(command, Command::Demo(_)) { "error" } else { "warn" },
+    );
     let mut out = Out::stdout(cli.json, config.zone.clone());
     let exit = match command {
         Command::Demo(demo) => demo::run(demo, config, &mut out).await,
@@ -164,7 +167,10 @@ impl Context {
     async fn tenant(&self, slug: &TenantSlug) -> Result<(Tenant, TenantDb), CliError> {
         let found = self.app.db.tenant_by_slug(slug).await?;
         let tenant = found.ok_or_else(|| {
-            CliError::Usage(format!("there is no tenant {slug:?}; `muster tenant list` shows them all", slug = slug.as_str()))
+            CliError::Usage(format!(
+                "there is no tenant {slug:?}; `muster tenant list` shows them all",
+                slug = slug.as_str()
+            ))
         })?;
         let db = self.app.db.tenant(tenant.id);
         Ok((tenant, db))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use muster_okta::address::ExtraHosts;
 use muster_store::DatabaseUrl;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use self::parse::{IpRange, PublicUrl};
@@ -155,7 +155,7 @@ impl Environment {
     /// Where a test wants this process to stand still (see `cli::hold`). A release has no such thing.
     #[cfg(debug_assertions)]
     pub fn hold_at_commit(&self) -> Option<&str> {
-        self.variables.get("MUSTER_TEST_HOLD_AT_COMMIT").map(|order| order.expose_secret())
+        self.variables.get("MUSTER_TEST_HOLD_AT_COMMIT").map(ExposeSecret::expose_secret)
     }
 
     /// An environment for tests and the demo.
@@ -211,7 +211,9 @@ impl Config {
             var::DATABASE_URL => self.database_url.to_string(),
             var::LISTEN => self.listen.to_string(),
             var::PUBLIC_URL => self.public_url.to_string(),
-            var::MASTER_KEY_FILE => self.master_key.path().map_or_else(none, |path| path.display().to_string()),
+            var::MASTER_KEY_FILE => {
+                self.master_key.path().map_or_else(none, |path| path.display().to_string())
+            }
             var::OKTA_EXTRA_HOSTS if self.okta_extra_hosts.is_empty() => none(),
             var::OKTA_EXTRA_HOSTS => self.okta_extra_hosts.to_string(),
             var::SUPPORT_CONTACT => self.support_contact.clone().unwrap_or_else(none),
@@ -221,10 +223,18 @@ impl Config {
             var::TRUSTED_PROXIES => {
                 self.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             }
-            var::SMTP_URL => self.smtp_url.as_ref().map_or_else(none, |url| without_password(url.expose_secret())),
+            var::SMTP_URL => self
+                .smtp_url
+                .as_ref()
+                .map_or_else(none, |url| without_password(url.expose_secret())),
             var::MAIL_FROM => self.mail_from.clone().unwrap_or_else(none),
-            var::OTLP_URL => self.otlp_url.as_ref().map_or_else(none, |url| without_password(url.expose_secret())),
-            var::LOG => self.log.filter.clone().unwrap_or_else(|| "info (commands: warn)".to_owned()),
+            var::OTLP_URL => self
+                .otlp_url
+                .as_ref()
+                .map_or_else(none, |url| without_password(url.expose_secret())),
+            var::LOG => {
+                self.log.filter.clone().unwrap_or_else(|| "info (commands: warn)".to_owned())
+            }
             var::LOG_FORMAT => (if self.log.json { "json" } else { "text" }).to_owned(),
             var::LEASE_SECONDS => self.lease.as_secs().to_string(),
             _ => none(),
@@ -243,14 +253,19 @@ impl Values {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) => {
-                self.problem(None, format!("the configuration file {} cannot be read: {error}", file.display()));
+                self.problem(
+                    None,
+                    format!("the configuration file {} cannot be read: {error}", file.display()),
+                );
                 return;
             }
         };
         let line_at = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
         let (table, errors) = toml::de::DeTable::parse_recoverable(&text);
         for error in &errors {
-            let line = error.span().map_or(String::new(), |span| format!(", line {}", line_at(span.start)));
+            let line = error
+                .span()
+                .map_or(String::new(), |span| format!(", line {}", line_at(span.start)));
             // Only the first line of the message: the others may quote the file, and so a password.
             let what = error.message().lines().next().unwrap_or("not TOML").to_owned();
             self.problem(None, format!("{}{line}: {what}", file.display()));
@@ -259,9 +274,13 @@ impl Values {
             let line = line_at(key.span().start);
             let name: &str = key.get_ref();
             let Some(variable) = var::find(name) else {
-                let hint = var::meant_by(name).map(|meant| format!("; did you mean {}?", meant.name));
+                let hint =
+                    var::meant_by(name).map(|meant| format!("; did you mean {}?", meant.name));
                 let hint = hint.unwrap_or_default();
-                self.problem(Some(name), format!("there is no such setting ({}, line {line}){hint}", file.display()));
+                self.problem(
+                    Some(name),
+                    format!("there is no such setting ({}, line {line}){hint}", file.display()),
+                );
                 continue;
             };
             match plain_text(value.get_ref()) {
@@ -282,16 +301,25 @@ impl Values {
             if let Some(variable) = var::find(name) {
                 self.given.insert(variable.name, (value.clone(), Origin::Environment));
             } else if let Some(meant) = var::meant_by(name) {
-                self.problem(Some(name), format!("there is no such setting; did you mean {}?", meant.name));
+                self.problem(
+                    Some(name),
+                    format!("there is no such setting; did you mean {}?", meant.name),
+                );
             } else if !name.starts_with("MUSTER_TEST_") && name != "MUSTER_OKTA_SAMPLES" {
                 // Others name things MUSTER_… too: a cluster that runs a service called muster, for one.
-                self.warnings.push(format!("{name} in the environment is not a setting of muster and is ignored"));
+                self.warnings.push(format!(
+                    "{name} in the environment is not a setting of muster and is ignored"
+                ));
             }
         }
     }
 
     /// The value of a variable through `parse`; `None` when it is not given, empty or wrong (which is noted).
-    fn take<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    fn take<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let (text, origin) = self.given.get(name)?;
         let (text, origin) = (text.expose_secret().trim().to_owned(), *origin);
         if text.is_empty() {
@@ -312,10 +340,14 @@ impl Values {
 
     fn into_config(mut self, env: &Environment) -> Result<Config, Vec<Problem>> {
         let wrong_database = self.problems.len();
-        let database_url = self.take(var::DATABASE_URL, |text| text.parse::<DatabaseUrl>().map_err(|e| e.to_string()));
+        let database_url = self
+            .take(var::DATABASE_URL, |text| text.parse::<DatabaseUrl>().map_err(|e| e.to_string()));
         let wrong_database = self.problems.len() > wrong_database;
-        let database_url = database_url.unwrap_or_else(|| DatabaseUrl::file("muster-data/muster.db"));
-        let listen = self.take(var::LISTEN, parse::listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let database_url =
+            database_url.unwrap_or_else(|| DatabaseUrl::file("muster-data/muster.db"));
+        let listen = self
+            .take(var::LISTEN, parse::listen)
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
         let public_url = self.take(var::PUBLIC_URL, PublicUrl::parse);
         let named = self.take(var::MASTER_KEY_FILE, |text| Ok(PathBuf::from(text)));
         let master_key = match (named, database_url.path()) {
@@ -337,24 +369,36 @@ impl Values {
             let message = format!("the master key file {} cannot be read: {error}", path.display());
             self.problem(Some(var::MASTER_KEY_FILE), message);
         }
-        let okta_extra_hosts = self.take(var::OKTA_EXTRA_HOSTS, |text| ExtraHosts::parse(text).map_err(|e| e.to_string()));
+        let okta_extra_hosts = self
+            .take(var::OKTA_EXTRA_HOSTS, |text| ExtraHosts::parse(text).map_err(|e| e.to_string()));
         let support_contact = self.take(var::SUPPORT_CONTACT, |text| parse::line(text, 200));
         let day = 86_400;
-        let log_poll = self.take(var::LOG_POLL_SECONDS, |text| parse::number(text, 0, day)).unwrap_or(300);
+        let log_poll =
+            self.take(var::LOG_POLL_SECONDS, |text| parse::number(text, 0, day)).unwrap_or(300);
         let ops_listen = self.take(var::OPS_LISTEN, parse::listen);
         if let Some(ops) = ops_listen
             && ops.port() == listen.port()
-            && (ops.ip() == listen.ip() || ops.ip().is_unspecified() || listen.ip().is_unspecified())
+            && (ops.ip() == listen.ip()
+                || ops.ip().is_unspecified()
+                || listen.ip().is_unspecified())
         {
-            self.problem(Some(var::OPS_LISTEN), format!("{ops} is where the public listens ({})", var::LISTEN));
+            self.problem(
+                Some(var::OPS_LISTEN),
+                format!("{ops} is where the public listens ({})", var::LISTEN),
+            );
         }
         let trusted_proxies = self.take(var::TRUSTED_PROXIES, parse::ranges).unwrap_or_default();
-        let smtp_url = self.take(var::SMTP_URL, |text| parse::service(text, &["smtp://", "smtps://"]));
+        let smtp_url =
+            self.take(var::SMTP_URL, |text| parse::service(text, &["smtp://", "smtps://"]));
         let mail_from = self.take(var::MAIL_FROM, parse::mail_from);
-        if smtp_url.is_some() && mail_from.is_none() && !self.problems.iter().any(|p| p.key.as_deref() == Some(var::MAIL_FROM)) {
+        if smtp_url.is_some()
+            && mail_from.is_none()
+            && !self.problems.iter().any(|p| p.key.as_deref() == Some(var::MAIL_FROM))
+        {
             self.problem(Some(var::MAIL_FROM), format!("must be set when {} is", var::SMTP_URL));
         }
-        let otlp_url = self.take(var::OTLP_URL, |text| parse::service(text, &["https://", "http://"]));
+        let otlp_url =
+            self.take(var::OTLP_URL, |text| parse::service(text, &["https://", "http://"]));
         let filter = self.take(var::LOG, parse::filter);
         let json = self.take(var::LOG_FORMAT, |text| match text {
             "json" => Ok(true),
@@ -362,10 +406,11 @@ impl Values {
             other => Err(format!("{other:?} is neither text nor json")),
         });
         let lease = self.take(var::LEASE_SECONDS, |text| parse::number(text, 1, 300)).unwrap_or(15);
-        let public_url = match public_url.map_or_else(|| PublicUrl::parse("http://localhost:8080"), Ok) {
-            Ok(url) if self.problems.is_empty() => url,
-            _ => return Err(self.problems),
-        };
+        let public_url =
+            match public_url.map_or_else(|| PublicUrl::parse("http://localhost:8080"), Ok) {
+                Ok(url) if self.problems.is_empty() => url,
+                _ => return Err(self.problems),
+            };
         Ok(Config {
             database_url,
             listen,
@@ -401,7 +446,8 @@ fn plain_text(value: &toml::de::DeValue<'_>) -> Option<SecretString> {
         DeValue::String(text) => Some(SecretString::from(text.to_string())),
         DeValue::Integer(number) => Some(SecretString::from(number.as_str())),
         DeValue::Array(items) => {
-            let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+            let texts: Option<Vec<&str>> =
+                items.iter().map(|item| item.get_ref().as_str()).collect();
             texts.map(|texts| SecretString::from(texts.join(",")))
         }
         DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
@@ -422,112 +468,4 @@ fn without_password(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(variables: &[(&str, &str)]) -> Vec<String> {
-        let read = Config::read(None, &Environment::of(variables.iter().copied()));
-        read.map(drop).err().unwrap_or_default().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_page() {
-        let config = Config::read(None, &Environment::of([])).expect("defaults");
-        let shown: BTreeMap<_, _> =
-            config.in_force().into_iter().map(|(name, value, origin)| (name, (value, origin))).collect();
-        let want = [
-            ("MUSTER_DATABASE_URL", "sqlite://muster-data/muster.db"),
-            ("MUSTER_LISTEN", "127.0.0.1:8080"),
-            ("MUSTER_PUBLIC_URL", "http://localhost:8080"),
-            ("MUSTER_MASTER_KEY_FILE", "muster-data/master.key"),
-            ("MUSTER_LOG_POLL_SECONDS", "300"),
-            ("MUSTER_LOG_FORMAT", "text"),
-            ("MUSTER_LEASE_SECONDS", "15"),
-            ("MUSTER_SMTP_URL", "(none)"),
-        ];
-        for (name, value) in want {
-            assert_eq!(shown[name], (value.to_owned(), Origin::Default), "{name}");
-        }
-        assert_eq!(shown.len(), var::VARIABLES.len());
-    }
-
-    #[test]
-    fn each_wrong_value_is_told_and_all_at_once() {
-        let cases = [
-            ("MUSTER_DATABASE_URL", "mysql://x"),
-            ("MUSTER_LISTEN", "8080"),
-            ("MUSTER_PUBLIC_URL", "http://example.com"),
-            ("MUSTER_OKTA_EXTRA_HOSTS", "localhost"),
-            ("MUSTER_SUPPORT_CONTACT", "a\nb"),
-            ("MUSTER_LOG_POLL_SECONDS", "-1"),
-            ("MUSTER_OPS_LISTEN", "127.0.0.1"),
-            ("MUSTER_TRUSTED_PROXIES", "10.0.0.1/8"),
-            ("MUSTER_SMTP_URL", "mail.example"),
-            ("MUSTER_MAIL_FROM", "nobody"),
-            ("MUSTER_OTLP_URL", "collector:4317"),
-            ("MUSTER_LOG", "muster=loud"),
-            ("MUSTER_LOG_FORMAT", "xml"),
-            ("MUSTER_LEASE_SECONDS", "0"),
-            ("MUSTER_LISTN", "127.0.0.1:1"),
-        ];
-        for (name, value) in cases {
-            let told = problems(&[(name, value)]);
-            assert!(told.len() == 1 && told[0].starts_with(&format!("{name}: ")), "{name}={value}: {told:?}");
-        }
-        assert_eq!(problems(&cases).len(), cases.len());
-    }
-
-    #[test]
-    fn what_belongs_together_is_looked_at_together() {
-        let postgres = ("MUSTER_DATABASE_URL", "postgres://ana@db/muster");
-        assert!(problems(&[postgres])[0].starts_with("MUSTER_MASTER_KEY_FILE: must name a file"));
-        let told = problems(&[postgres, ("MUSTER_MASTER_KEY_FILE", "/nowhere/master.key")]);
-        assert!(told.len() == 1 && told[0].contains("/nowhere/master.key cannot be read"), "{told:?}");
-        let told = problems(&[("MUSTER_SMTP_URL", "smtp://u:hunter2@mail.example")]);
-        assert!(told.len() == 1 && told[0].starts_with("MUSTER_MAIL_FROM: must be set"), "{told:?}");
-        let told = problems(&[("MUSTER_OPS_LISTEN", "0.0.0.0:8080")]);
-        assert!(told.len() == 1 && told[0].contains("where the public listens"), "{told:?}");
-        assert!(problems(&[("MUSTER_LISTEN", " "), ("MUSTER_SERVICE_HOST", "10.1.2.3")]).is_empty());
-    }
-
-    #[test]
-    fn no_password_is_ever_shown() {
-        let env = [
-            ("MUSTER_DATABASE_URL", "postgres://ana:hunter2@db/muster?password=hunter2"),
-            ("MUSTER_MASTER_KEY_FILE", "/dev/null"),
-            ("MUSTER_SMTP_URL", "smtp://ana:hunter2@mail.example:587"),
-            ("MUSTER_MAIL_FROM", "Muster <muster@acme.example>"),
-            ("MUSTER_OTLP_URL", "https://ana:hunter2@traces.example/v1?key=hunter2"),
-        ];
-        let config = Config::read(None, &Environment::of(env)).expect("fine");
-        let shown = format!("{:?} {config:?}", config.in_force());
-        assert!(!shown.contains("hunter2"), "{shown}");
-        let wrong = problems(&[("MUSTER_DATABASE_URL", "postgres://ana:hunter2@db:port/x"), ("MUSTER_SMTP_URL", "hunter2")]);
-        assert!(!wrong.join(" ").contains("hunter2"), "{wrong:?}");
-    }
-
-    #[test]
-    fn a_file_has_the_same_names_and_the_environment_wins() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("muster.toml");
-        let text = "# ours\nMUSTER_LISTEN = \"127.0.0.1:9000\"\nMUSTER_LOG_POLL_SECONDS = 60\n\
-                    MUSTER_TRUSTED_PROXIES = [\"10.0.0.0/8\", \"::1\"]\n";
-        std::fs::write(&file, text).expect("written");
-        let config = Config::read(Some(&file), &Environment::of([("MUSTER_LISTEN", "127.0.0.1:9001")])).expect("fine");
-        assert_eq!(config.listen.port(), 9001);
-        assert_eq!(config.log_poll, Some(Duration::from_mins(1)));
-        assert_eq!(config.trusted_proxies.len(), 2);
-        assert_eq!(config.origins[var::LOG_POLL_SECONDS], Origin::File(3));
-        let told = |text: &str| {
-            std::fs::write(&file, text).expect("written");
-            let read = Config::read(Some(&file), &Environment::of([])).map(drop);
-            read.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        };
-        assert!(told("\nMUSTER_LISTN = \"x\"").contains("line 2); did you mean MUSTER_LISTEN?"));
-        assert!(told("listen = \"x\"\ncolour = 3").matches("there is no such setting").count() == 2);
-        assert!(told("[MUSTER_LISTEN]\na = 1").contains("line 1: a text"));
-        assert!(told("MUSTER_LISTEN = \"127.0.0.1:1\"\nMUSTER_LOG = ").contains("line 2"));
-        let broken = told("MUSTER_SMTP_URL = \"smtp://u:hunter2@x\nMUSTER_LOG_FORMAT = \"xml\"");
-        assert!(broken.contains("line 1") && !broken.contains("hunter2"), "{broken}");
-    }
-}
+mod tests;

@@ -18,7 +18,10 @@ const CARRIERS: [&str; 8] =
 /// Called twice, the first call stands.
 pub fn start(logging: &Logging, quiet: &str) {
     let text = logging.filter.as_deref().unwrap_or(quiet);
-    let hushed = CARRIERS.iter().filter(|carrier| !names(text, carrier)).map(|carrier| format!("{carrier}=warn"));
+    let hushed = CARRIERS
+        .iter()
+        .filter(|carrier| !names(text, carrier))
+        .map(|carrier| format!("{carrier}=warn"));
     let filter = std::iter::once(text.to_owned()).chain(hushed).collect::<Vec<_>>().join(",");
     // The text was checked when it was read; should it fail all the same, warnings are still worth having.
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -27,7 +30,11 @@ pub fn start(logging: &Logging, quiet: &str) {
         .with_writer(Stderr)
         .with_ansi(io::stderr().is_terminal());
     // An error means that somebody began before.
-    let _ = if logging.json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    let _ = if logging.json {
+        builder.json().try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
 }
 
 fn names(filter: &str, target: &str) -> bool {

@@ -9,9 +9,9 @@ pub(super) fn run(read: Result<Config, Vec<Problem>>, json: bool) -> Result<Exit
     let mut out = Out::stdout(json, zone);
     let exit = match read {
         Ok(config) => show(&config, &mut out).map(|()| Exit::Done),
-        Err(problems) if json => {
-            out.object(&serde_json::json!({"ok": false, "problems": problems})).map(|()| Exit::Usage)
-        }
+        Err(problems) if json => out
+            .object(&serde_json::json!({"ok": false, "problems": problems}))
+            .map(|()| Exit::Usage),
         Err(problems) => Err(CliError::Config(problems)),
     };
     out.flush()?;

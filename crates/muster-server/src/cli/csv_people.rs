@@ -61,7 +61,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<(u64, NewAccount)>, CliError> {
         .from_reader(text.as_bytes());
     let mut records = reader.records();
     let Some(head) = records.next() else {
-        return Err(refused([(1, "the file is empty; its first line names the columns".to_owned())]));
+        return Err(refused([(
+            1,
+            "the file is empty; its first line names the columns".to_owned(),
+        )]));
     };
     let columns = columns(&head.map_err(|error| unreadable(&error))?)?;
     let mut accounts = Vec::new();
@@ -75,11 +78,18 @@ pub(super) fn parse(text: &str) -> Result<Vec<(u64, NewAccount)>, CliError> {
         }
         if record.len() != columns.len() {
             let (has, wanted) = (record.len(), columns.len());
-            mistakes.push((line, format!("there are {has} values here, and {wanted} columns in the first line")));
+            mistakes.push((
+                line,
+                format!("there are {has} values here, and {wanted} columns in the first line"),
+            ));
             continue;
         }
-        let values: BTreeMap<Column, &str> =
-            columns.iter().copied().zip(record.iter()).filter(|(_, value)| !value.is_empty()).collect();
+        let values: BTreeMap<Column, &str> = columns
+            .iter()
+            .copied()
+            .zip(record.iter())
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         match account(&values) {
             Ok(account) => accounts.push((line, account)),
             Err(wrong) => mistakes.extend(wrong.into_iter().map(|what| (line, what))),
@@ -117,7 +127,8 @@ impl Lines<'_> {
 
 /// The error of a file with mistakes, each at its line.
 pub(super) fn refused(mistakes: impl IntoIterator<Item = (u64, String)>) -> CliError {
-    let mut lines: Vec<String> = mistakes.into_iter().map(|(line, what)| format!("\n  line {line}: {what}")).collect();
+    let mut lines: Vec<String> =
+        mistakes.into_iter().map(|(line, what)| format!("\n  line {line}: {what}")).collect();
     if lines.len() > TOLD {
         let more = format!("\n  … and {} more", lines.len() - TOLD);
         lines.truncate(TOLD);
@@ -135,7 +146,11 @@ fn unreadable(error: &csv::Error) -> CliError {
 fn delimiter(text: &str) -> u8 {
     let head = text.lines().next().unwrap_or_default();
     let many = |c: char| head.matches(c).count();
-    [b';', b'\t'].into_iter().filter(|c| many(char::from(*c)) > many(',')).max_by_key(|c| many(char::from(*c))).unwrap_or(b',')
+    [b';', b'\t']
+        .into_iter()
+        .filter(|c| many(char::from(*c)) > many(','))
+        .max_by_key(|c| many(char::from(*c)))
+        .unwrap_or(b',')
 }
 
 fn columns(head: &csv::StringRecord) -> Result<Vec<Column>, CliError> {
@@ -144,11 +159,14 @@ fn columns(head: &csv::StringRecord) -> Result<Vec<Column>, CliError> {
     for name in head {
         let key = name.to_lowercase().replace([' ', '-'], "_");
         match Column::ALL.iter().find(|(_, known)| *known == key) {
-            Some((column, _)) if columns.contains(column) => mistakes.push((1, format!("the column {key} is there twice"))),
+            Some((column, _)) if columns.contains(column) => {
+                mistakes.push((1, format!("the column {key} is there twice")));
+            }
             Some((column, _)) => columns.push(*column),
             None => {
                 let known: Vec<&str> = Column::ALL.iter().map(|(_, name)| *name).collect();
-                mistakes.push((1, format!("{name:?} is not a column; there are {}", known.join(", "))));
+                mistakes
+                    .push((1, format!("{name:?} is not a column; there are {}", known.join(", "))));
             }
         }
     }
@@ -164,7 +182,8 @@ fn account(values: &BTreeMap<Column, &str>) -> Result<NewAccount, Vec<String>> {
     let mut wrong = Vec::new();
     let text = |column: Column| values.get(&column).copied();
     for (column, value) in values {
-        let name = Column::ALL.iter().find(|(known, _)| known == column).map_or("", |(_, name)| *name);
+        let name =
+            Column::ALL.iter().find(|(known, _)| known == column).map_or("", |(_, name)| *name);
         if value.chars().count() > CHARACTERS_MAX {
             wrong.push(format!("{name} is longer than {CHARACTERS_MAX} characters"));
         } else if value.chars().any(char::is_control) {
@@ -180,12 +199,17 @@ fn account(values: &BTreeMap<Column, &str>) -> Result<NewAccount, Vec<String>> {
         wrong.push("there is no name".to_owned());
     }
     let role = match text(Column::Role) {
-        Some(word) => words::role(word).map_err(|bad| wrong.push(format!("role {word:?} {bad}"))).ok(),
+        Some(word) => {
+            words::role(word).map_err(|bad| wrong.push(format!("role {word:?} {bad}"))).ok()
+        }
         None => Some(Role::Learner),
     };
     let start_date = text(Column::StartDate).and_then(|date| {
         let read = date.parse::<Date>();
-        read.map_err(|_| wrong.push(format!("start_date {date:?} is not a date such as 2026-11-23"))).ok()
+        read.map_err(|_| {
+            wrong.push(format!("start_date {date:?} is not a date such as 2026-11-23"));
+        })
+        .ok()
     });
     let language = text(Column::Language).map(str::to_owned);
     if let Some(tag) = &language
@@ -193,7 +217,9 @@ fn account(values: &BTreeMap<Column, &str>) -> Result<NewAccount, Vec<String>> {
     {
         wrong.push(format!("language {tag:?} is not a tag such as en-GB"));
     }
-    let (Some(email), Some(role), true) = (email, role, wrong.is_empty()) else { return Err(wrong) };
+    let (Some(email), Some(role), true) = (email, role, wrong.is_empty()) else {
+        return Err(wrong);
+    };
     let owned = |column: Column| text(column).map(str::to_owned);
     Ok(NewAccount {
         email,
@@ -211,8 +237,13 @@ fn account(values: &BTreeMap<Column, &str>) -> Result<NewAccount, Vec<String>> {
 
 fn is_language(tag: &str) -> bool {
     let mut parts = tag.split(['-', '_']);
-    let language = parts.next().is_some_and(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()));
-    language && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let language = parts.next().is_some_and(|part| {
+        (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic())
+    });
+    language
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }
 
 /// Reads a name: one line, of a length that fits.
@@ -235,7 +266,13 @@ mod tests {
         match parse(text) {
             Ok(rows) => {
                 let of = |(line, one): &(u64, NewAccount)| {
-                    format!("{line} {} {}/{} {}", one.email.shown(), one.first_name, one.last_name, one.role)
+                    format!(
+                        "{line} {} {}/{} {}",
+                        one.email.shown(),
+                        one.first_name,
+                        one.last_name,
+                        one.role
+                    )
                 };
                 rows.iter().map(of).collect::<Vec<_>>().join("\n")
             }
@@ -279,7 +316,10 @@ mod tests {
         ];
         for (text, want) in cases {
             let told = told(&text);
-            assert!(told.starts_with("nobody was added:") && told.contains(want), "{text:?}: {told}");
+            assert!(
+                told.starts_with("nobody was added:") && told.contains(want),
+                "{text:?}: {told}"
+            );
         }
         let many = format!("{head}\n{}", "x,,,,,\n".repeat(30));
         assert!(told(&many).ends_with("… and 40 more"), "{}", told(&many));

@@ -31,13 +31,16 @@ pub enum Exit {
 impl Exit {
     /// How a run that ended turned out.
     pub fn of_run(run: &Run) -> Self {
-        let refused =
-            |code: ProblemCode| matches!(code, ProblemCode::TokenRefused | ProblemCode::RightsMissing);
+        let refused = |code: ProblemCode| {
+            matches!(code, ProblemCode::TokenRefused | ProblemCode::RightsMissing)
+        };
         match run.state {
             RunState::Done | RunState::Discarded => Self::Done,
             RunState::Held => Self::Held,
             RunState::Incomplete => Self::Incomplete,
-            RunState::Failed if run.problems.iter().any(|problem| refused(problem.code)) => Self::Refused,
+            RunState::Failed if run.problems.iter().any(|problem| refused(problem.code)) => {
+                Self::Refused
+            }
             RunState::Failed | RunState::Queued | RunState::Running => Self::Failed,
         }
     }
@@ -86,13 +89,14 @@ impl CliError {
             | Self::Config(_)
             | Self::Open(OpenError::MasterKey { .. } | OpenError::LostMasterKey { .. })
             | Self::Run(RunError::NotConnected(_) | RunError::NoSuchRun(_)) => Exit::Usage,
-            Self::Open(OpenError::Store(error)) | Self::Store(error) | Self::Run(RunError::Store(error)) => {
-                of_store(error)
-            }
+            Self::Open(OpenError::Store(error))
+            | Self::Store(error)
+            | Self::Run(RunError::Store(error)) => of_store(error),
             Self::Interrupted(_) => Exit::Interrupted,
-            Self::Open(OpenError::Other(_)) | Self::Run(RunError::Rules { .. }) | Self::Output(_) | Self::Other(_) => {
-                Exit::Failed
-            }
+            Self::Open(OpenError::Other(_))
+            | Self::Run(RunError::Rules { .. })
+            | Self::Output(_)
+            | Self::Other(_) => Exit::Failed,
         }
     }
 

@@ -49,7 +49,9 @@ impl Source {
         let mut bytes = Zeroizing::new(Vec::new());
         match self {
             Self::Stdin => io::stdin().lock().take(bytes_max + 1).read_to_end(&mut bytes)?,
-            Self::File(path) => std::fs::File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?,
+            Self::File(path) => {
+                std::fs::File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?
+            }
         };
         if bytes.len() as u64 > bytes_max {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large"));
@@ -121,19 +123,25 @@ fn checked(option: &str, text: &str) -> Result<SecretString, CliError> {
 /// Reads a text from a file or standard input.
 pub(super) fn text(source: &Source) -> Result<String, CliError> {
     let name = source.name();
-    let bytes =
-        source.read(TEXT_BYTES_MAX).map_err(|error| CliError::Usage(format!("{name} cannot be read: {error}")))?;
+    let bytes = source
+        .read(TEXT_BYTES_MAX)
+        .map_err(|error| CliError::Usage(format!("{name} cannot be read: {error}")))?;
     String::from_utf8(bytes.to_vec()).map_err(|bad| {
         let good = bad.utf8_error().valid_up_to();
         let line = bytes[..good].split(|byte| *byte == b'\n').count();
-        CliError::Usage(format!("{name}, line {line}: this is not UTF-8; save the file as UTF-8 and try again"))
+        CliError::Usage(format!(
+            "{name}, line {line}: this is not UTF-8; save the file as UTF-8 and try again"
+        ))
     })
 }
 
 /// At most one of several options may read standard input.
 pub(super) fn one_stdin(options: &[(&str, Option<&Source>)]) -> Result<(), CliError> {
-    let from_stdin: Vec<&str> =
-        options.iter().filter(|(_, source)| *source == Some(&Source::Stdin)).map(|(option, _)| *option).collect();
+    let from_stdin: Vec<&str> = options
+        .iter()
+        .filter(|(_, source)| *source == Some(&Source::Stdin))
+        .map(|(option, _)| *option)
+        .collect();
     match from_stdin[..] {
         [] | [_] => Ok(()),
         _ => Err(CliError::Usage(format!(
@@ -163,7 +171,9 @@ mod tests {
             let read = secret("--api-token", &source).expect("a secret");
             assert_eq!(read.expose_secret(), "s3cret");
         }
-        for bad in [&b""[..], b" \n", b"s3cret s3cret", b"s3cret\ns3cret", b"s3cret\xff", &[b's'; 9_000]] {
+        for bad in
+            [&b""[..], b" \n", b"s3cret s3cret", b"s3cret\ns3cret", b"s3cret\xff", &[b's'; 9_000]]
+        {
             let (_folder, source) = file(bad);
             let error = secret("--api-token", &source).expect_err("refused").to_string();
             assert!(error.starts_with("--api-token: ") && !error.contains("s3cret"), "{error}");
@@ -187,7 +197,9 @@ mod tests {
     fn standard_input_gives_one_value() {
         let (stdin, file) = (Source::Stdin, Source::File("x".into()));
         assert!(one_stdin(&[("--a", Some(&stdin)), ("--b", Some(&file)), ("--c", None)]).is_ok());
-        let error = one_stdin(&[("--a", Some(&stdin)), ("--b", Some(&stdin))]).expect_err("refused").to_string();
+        let error = one_stdin(&[("--a", Some(&stdin)), ("--b", Some(&stdin))])
+            .expect_err("refused")
+            .to_string();
         assert!(error.contains("--a and --b"), "{error}");
     }
 }

@@ -67,7 +67,8 @@ async fn switch(cx: &mut Context, sub: &TenantSlug, on: bool, why: &Why) -> Resu
     let (_, db) = cx.tenant(sub).await?;
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    let turned = db.set_okta_enabled(on, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await?;
+    let turned =
+        db.set_okta_enabled(on, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await?;
     let sub = sub.as_str();
     let (state, already) = (if on { "on" } else { "off" }, if turned { "" } else { " already" });
     let told = serde_json::json!({"subdomain": sub, "okta_enabled": on, "changed": turned});
@@ -92,16 +93,25 @@ async fn show_rules(cx: &mut Context, sub: &TenantSlug) -> Result<Exit, CliError
     Ok(Exit::Done)
 }
 
-async fn replace_rules(cx: &mut Context, sub: &TenantSlug, file: &Source, why: &Why) -> Result<Exit, CliError> {
+async fn replace_rules(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    file: &Source,
+    why: &Why,
+) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let text = input::text(file)?;
-    Rules::parse(&text).map_err(|bad| CliError::Usage(format!("these rules are refused, and nothing was changed: {bad}")))?;
+    Rules::parse(&text).map_err(|bad| {
+        CliError::Usage(format!("these rules are refused, and nothing was changed: {bad}"))
+    })?;
     let before = db.rules().await?.revision;
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    let revision = db.replace_rules(&text, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await?;
+    let revision =
+        db.replace_rules(&text, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await?;
     let sub = sub.as_str();
-    let told = serde_json::json!({"subdomain": sub, "revision": revision, "changed": revision != before});
+    let told =
+        serde_json::json!({"subdomain": sub, "revision": revision, "changed": revision != before});
     cx.out.say(&told, if revision == before {
         format!("These are the rules of {sub} already (revision {revision}).")
     } else {

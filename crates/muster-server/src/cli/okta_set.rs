@@ -44,13 +44,20 @@ pub(super) async fn run(set: Set, cx: &mut Context) -> Result<Exit, CliError> {
             "nothing to set: give --api-url, --client-id, --client-secret, --api-token or --app-id",
         ));
     }
-    input::one_stdin(&[("--client-secret", set.client_secret.as_ref()), ("--api-token", set.api_token.as_ref())])?;
+    input::one_stdin(&[
+        ("--client-secret", set.client_secret.as_ref()),
+        ("--api-token", set.api_token.as_ref()),
+    ])?;
     let mut notes = Vec::new();
     let api_url = match &set.api_url {
         Some(text) => Some(address(text, set.confirm_custom_domain, cx, &mut notes)?),
         None => None,
     };
-    let client_secret = set.client_secret.as_ref().map(|file| input::secret("--client-secret", file)).transpose()?;
+    let client_secret = set
+        .client_secret
+        .as_ref()
+        .map(|file| input::secret("--client-secret", file))
+        .transpose()?;
     let api_token = match &set.api_token {
         Some(file) => {
             let (token, scheme_removed) = input::token("--api-token", file)?;
@@ -61,10 +68,18 @@ pub(super) async fn run(set: Set, cx: &mut Context) -> Result<Exit, CliError> {
         }
         None => None,
     };
-    let update = ConnectionUpdate { api_url, client_id: set.client_id, app_id: set.app_id, client_secret, api_token };
+    let update = ConnectionUpdate {
+        api_url,
+        client_id: set.client_id,
+        app_id: set.app_id,
+        client_secret,
+        api_token,
+    };
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    let connection = db.set_connection(update, by(&actor, set.why.reason.as_deref()), &mut cx.app.ids, now).await?;
+    let connection = db
+        .set_connection(update, by(&actor, set.why.reason.as_deref()), &mut cx.app.ids, now)
+        .await?;
     if cx.out.json {
         let mut told = super::okta_show::json(&tenant, &db, cx).await?;
         told["notes"] = notes.into();
@@ -74,10 +89,15 @@ pub(super) async fn run(set: Set, cx: &mut Context) -> Result<Exit, CliError> {
     for note in notes {
         cx.out.line(format!("Note: {note}"))?;
     }
-    cx.out.line(format!("Saved for {sub}: {}.", connection.api_url.as_deref().unwrap_or("no address yet")))?;
+    cx.out.line(format!(
+        "Saved for {sub}: {}.",
+        connection.api_url.as_deref().unwrap_or("no address yet")
+    ))?;
     match super::sync::missing_value(&db).await? {
         Some((what, option)) => {
-            cx.out.line(format!("Still missing: {what}. Set it with: muster okta set {sub} {option}"))?;
+            cx.out.line(format!(
+                "Still missing: {what}. Set it with: muster okta set {sub} {option}"
+            ))?;
         }
         None => cx.out.line(format!("Next: muster okta plan {sub}"))?,
     }
@@ -94,7 +114,12 @@ impl Set {
     }
 }
 
-fn address(text: &str, confirmed: bool, cx: &Context, notes: &mut Vec<String>) -> Result<String, CliError> {
+fn address(
+    text: &str,
+    confirmed: bool,
+    cx: &Context,
+    notes: &mut Vec<String>,
+) -> Result<String, CliError> {
     let extra = &cx.app.config.okta_extra_hosts;
     let parsed = OktaAddress::parse(text, extra, confirmed).map_err(|bad| {
         let hint = match bad {
@@ -106,7 +131,9 @@ fn address(text: &str, confirmed: bool, cx: &Context, notes: &mut Vec<String>) -
     notes.extend(parsed.notes);
     match parsed.kind {
         AddressKind::OktaSuffix => {}
-        AddressKind::CustomDomain => notes.push(format!("{} is taken as your own custom domain", parsed.address.host())),
+        AddressKind::CustomDomain => {
+            notes.push(format!("{} is taken as your own custom domain", parsed.address.host()));
+        }
         AddressKind::Extra => notes.push(format!(
             "{} is allowed by MUSTER_OKTA_EXTRA_HOSTS, which is for a simulator only",
             parsed.address.host_key()

@@ -29,7 +29,11 @@ pub(super) async fn run(cx: &mut Context, sub: &TenantSlug) -> Result<Exit, CliE
 }
 
 /// The state of a connection in one word.
-async fn state(tenant: &Tenant, db: &TenantDb, connection: &OktaConnection) -> Result<&'static str, CliError> {
+async fn state(
+    tenant: &Tenant,
+    db: &TenantDb,
+    connection: &OktaConnection,
+) -> Result<&'static str, CliError> {
     Ok(if !tenant.okta_enabled {
         "off"
     } else if sync::missing_value(db).await?.is_some() {
@@ -50,11 +54,13 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
     let runs = db.runs(RUNS).await?;
     let runs: Vec<Value> = runs.iter().map(|run| json!(run_view::RunJson::of(run))).collect();
     let secret = |field: SecretField| {
-        find(&secrets, field).map_or(Value::Null, |info| {
-            json!({"set_at": info.set_at, "set_by": info.set_by, "host": info.host})
-        })
+        find(&secrets, field).map_or(
+            Value::Null,
+            |info| json!({"set_at": info.set_at, "set_by": info.set_by, "host": info.host}),
+        )
     };
-    let attention = attention(&connection).map(|(code, since, hint)| json!({"code": code, "since": since, "hint": hint}));
+    let attention = attention(&connection)
+        .map(|(code, since, hint)| json!({"code": code, "since": since, "hint": hint}));
     Ok(json!({
         "subdomain": tenant.slug.as_str(),
         "state": state(tenant, db, &connection).await?,
@@ -94,8 +100,9 @@ async fn text(tenant: &Tenant, db: &TenantDb, cx: &mut Context) -> Result<(), Cl
     out.line("")?;
     let unset = || "not set".to_owned();
     let secret = |field: SecretField, out: &super::output::Out| {
-        find(&secrets, field)
-            .map_or_else(unset, |info| format!("set on {} by {}", out.time(info.set_at), clean(&info.set_by)))
+        find(&secrets, field).map_or_else(unset, |info| {
+            format!("set on {} by {}", out.time(info.set_at), clean(&info.set_by))
+        })
     };
     let app = match (&connection.app_id, &connection.client_id) {
         (Some(id), _) => id.clone(),
@@ -149,6 +156,8 @@ fn find(secrets: &[SecretInfo], field: SecretField) -> Option<&SecretInfo> {
 
 fn attention(connection: &OktaConnection) -> Option<(String, Option<Timestamp>, String)> {
     let code = connection.attention.clone()?;
-    let hint = ProblemCode::parse(&code).map(|known| muster_core::problem::hint(known, "")).unwrap_or_default();
+    let hint = ProblemCode::parse(&code)
+        .map(|known| muster_core::problem::hint(known, ""))
+        .unwrap_or_default();
     Some((code, connection.attention_at, hint))
 }

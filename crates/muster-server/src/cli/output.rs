@@ -62,7 +62,11 @@ impl Out {
     }
 
     /// `value` for scripts, `text` for people.
-    pub(super) fn say(&mut self, value: &impl Serialize, text: impl AsRef<str>) -> Result<(), CliError> {
+    pub(super) fn say(
+        &mut self,
+        value: &impl Serialize,
+        text: impl AsRef<str>,
+    ) -> Result<(), CliError> {
         if self.json { self.object(value) } else { self.line(text) }
     }
 
@@ -124,7 +128,8 @@ impl<'c> Table<'c> {
             let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| measure(cell));
             cells.max().unwrap_or(0).max(measure(column.title))
         };
-        let mut widths: Vec<usize> = columns.iter().enumerate().map(|(at, column)| natural(at, column)).collect();
+        let mut widths: Vec<usize> =
+            columns.iter().enumerate().map(|(at, column)| natural(at, column)).collect();
         let room = width.saturating_sub(GAP * columns.len().saturating_sub(1));
         while widths.iter().sum::<usize>() > room {
             let spare = |at: &usize| widths[*at].saturating_sub(columns[*at].least.max(1));
@@ -138,7 +143,8 @@ impl<'c> Table<'c> {
 
     /// The line of titles.
     pub(super) fn head(&self) -> String {
-        let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
+        let titles: Vec<String> =
+            self.columns.iter().map(|column| column.title.to_owned()).collect();
         self.row(&titles)
     }
 
@@ -170,8 +176,14 @@ pub(super) fn measure(text: &str) -> usize {
 
 /// A value that came from elsewhere, safe for a terminal: one line, nothing that moves the cursor or turns the text around.
 pub(super) fn clean(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).filter(|c| !hidden(*c)).collect()
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| if c == '\n' || c == '\t' { ' ' } else { c })
+        .filter(|c| !hidden(*c))
+        .collect()
 }
 
 /// The text in at most `width` columns, the last of which is `…` when something was cut.

@@ -5,11 +5,11 @@ use muster_core::id::OktaUserId;
 use muster_core::person::{Email, Role, Status};
 use muster_core::rules::{ManagerMode, Rules};
 use muster_core::tenant::TenantSlug;
+use muster_store::TenantDb;
 use muster_store::accounts::NewAccount;
 use muster_store::error::StoreError;
 use muster_store::people::PersonKey;
 use muster_store::people_view::PersonView;
-use muster_store::TenantDb;
 
 use super::exit::{CliError, Exit};
 use super::input::{self, Source};
@@ -119,7 +119,9 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
         Command::Add(new) => add(cx, new).await,
         Command::Import { sub, file, why } => import(cx, &sub, &file, &why).await,
         Command::Deactivate { sub, person, reason } => deactivate(cx, &sub, &person, &reason).await,
-        Command::Reactivate { sub, person, reason, unlink } => reactivate(cx, &sub, &person, &reason, unlink).await,
+        Command::Reactivate { sub, person, reason, unlink } => {
+            reactivate(cx, &sub, &person, &reason, unlink).await
+        }
         Command::Pair { sub, person, okta_id, different, why } => {
             pair(cx, &sub, &person, &okta_id, !different, &why).await
         }
@@ -135,7 +137,11 @@ const COLUMNS: [Column; 6] = [
     column("STATUS", 11),
 ];
 
-async fn list(cx: &mut Context, sub: &TenantSlug, status: Option<Status>) -> Result<Exit, CliError> {
+async fn list(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    status: Option<Status>,
+) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let mode = manager_mode(&db).await?;
     let out = &mut cx.out;
@@ -180,7 +186,12 @@ fn row(person: &PersonView) -> Vec<String> {
         or_none(&person.team),
         or_none(&person.title),
         // What stands before the @ tells managers apart; the whole address is in `show` and in JSON.
-        person.manager.as_ref().and_then(|manager| manager.email.split('@').next()).map(clean).unwrap_or_default(),
+        person
+            .manager
+            .as_ref()
+            .and_then(|manager| manager.email.split('@').next())
+            .map(clean)
+            .unwrap_or_default(),
         words::status_words(person.status, person.status_reason),
     ]
 }
@@ -206,20 +217,28 @@ async fn add(cx: &mut Context, new: Add) -> Result<Exit, CliError> {
     };
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    let added = db.add_people(&[account], by(&actor, new.why.reason.as_deref()), &mut cx.app.ids, now).await?;
+    let added = db
+        .add_people(&[account], by(&actor, new.why.reason.as_deref()), &mut cx.app.ids, now)
+        .await?;
     for id in added {
         told(&mut cx.out, &db, &PersonKey::Id(id), "Added").await?;
     }
     Ok(Exit::Done)
 }
 
-async fn import(cx: &mut Context, sub: &TenantSlug, file: &Source, why: &Why) -> Result<Exit, CliError> {
+async fn import(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    file: &Source,
+    why: &Why,
+) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let rows = csv_people::parse(&input::text(file)?)?;
     let (lines, accounts): (Vec<u64>, Vec<NewAccount>) = rows.into_iter().unzip();
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    let added = db.add_people(&accounts, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await;
+    let added =
+        db.add_people(&accounts, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await;
     let added = added.map_err(|error| match error {
         StoreError::Taken(taken) => csv_people::refused(taken.iter().map(|one| {
             let line = lines.get(one.row).copied().unwrap_or_default();
@@ -232,11 +251,22 @@ async fn import(cx: &mut Context, sub: &TenantSlug, file: &Source, why: &Why) ->
     })?;
     let n = added.len() as u64;
     let json = serde_json::json!({"added": n});
-    cx.out.say(&json, format!("Added {}. Okta does not feed them until a run links them.", count(n, "account", "accounts")))?;
+    cx.out.say(
+        &json,
+        format!(
+            "Added {}. Okta does not feed them until a run links them.",
+            count(n, "account", "accounts")
+        ),
+    )?;
     Ok(Exit::Done)
 }
 
-async fn deactivate(cx: &mut Context, sub: &TenantSlug, key: &PersonKey, reason: &str) -> Result<Exit, CliError> {
+async fn deactivate(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    reason: &str,
+) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
@@ -246,27 +276,44 @@ async fn deactivate(cx: &mut Context, sub: &TenantSlug, key: &PersonKey, reason:
 }
 
 async fn reactivate(
-    cx: &mut Context, sub: &TenantSlug, key: &PersonKey, reason: &str, unlink: bool,
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    reason: &str,
+    unlink: bool,
 ) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    let id = db.reactivate_by_hand(key, unlink, by(&actor, Some(reason)), &mut cx.app.ids, now).await?;
+    let id =
+        db.reactivate_by_hand(key, unlink, by(&actor, Some(reason)), &mut cx.app.ids, now).await?;
     told(&mut cx.out, &db, &PersonKey::Id(id), "Reactivated").await?;
     Ok(Exit::Done)
 }
 
 async fn pair(
-    cx: &mut Context, sub: &TenantSlug, key: &PersonKey, user: &OktaUserId, same: bool, why: &Why,
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    user: &OktaUserId,
+    same: bool,
+    why: &Why,
 ) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
-    db.set_pairing(user, key, same, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now).await?;
+    db.set_pairing(user, key, same, by(&actor, why.reason.as_deref()), &mut cx.app.ids, now)
+        .await?;
     let person = view(&db, key).await?;
     let json = serde_json::json!({"person": person.email, "okta_user_id": user, "same": same});
     let verdict = if same { "is" } else { "is not" };
-    cx.out.say(&json, format!("Noted: Okta user {user} {verdict} {}. The next run heeds it.", clean(&person.email)))?;
+    cx.out.say(
+        &json,
+        format!(
+            "Noted: Okta user {user} {verdict} {}. The next run heeds it.",
+            clean(&person.email)
+        ),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -298,7 +345,10 @@ async fn view(db: &TenantDb, key: &PersonKey) -> Result<PersonView, CliError> {
 async fn manager_mode(db: &TenantDb) -> Result<ManagerMode, CliError> {
     let stored = db.rules().await?;
     let rules = Rules::parse(&stored.body).map_err(|bad| {
-        CliError::Other(anyhow::anyhow!("the stored rules (revision {}) cannot be read: {bad}", stored.revision))
+        CliError::Other(anyhow::anyhow!(
+            "the stored rules (revision {}) cannot be read: {bad}",
+            stored.revision
+        ))
     })?;
     Ok(rules.manager)
 }

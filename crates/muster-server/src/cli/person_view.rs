@@ -67,7 +67,10 @@ pub(super) async fn timeline(db: &TenantDb, person: PersonId) -> Result<Vec<Mome
 }
 
 /// Entries of the history with both sides of each field, and managers named by their address.
-pub(super) async fn moments(db: &TenantDb, entries: Vec<history::Entry>) -> Result<Vec<Moment>, CliError> {
+pub(super) async fn moments(
+    db: &TenantDb,
+    entries: Vec<history::Entry>,
+) -> Result<Vec<Moment>, CliError> {
     let mut names = BTreeMap::new();
     let mut moments = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -101,8 +104,12 @@ fn fields(entry: &history::Entry) -> Map<String, Value> {
     let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
     names.sort_by_key(|name| (place(name), (*name).clone()));
     names.dedup();
-    let value = |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
-    names.into_iter().map(|name| (name.clone(), Value::from(vec![value(&before, name), value(&after, name)]))).collect()
+    let value =
+        |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
+    names
+        .into_iter()
+        .map(|name| (name.clone(), Value::from(vec![value(&before, name), value(&after, name)])))
+        .collect()
 }
 
 /// Where a field stands among the others.
@@ -111,10 +118,14 @@ fn place(name: &str) -> usize {
 }
 
 async fn name_managers(
-    db: &TenantDb, pair: &mut Value, names: &mut BTreeMap<PersonId, Option<String>>,
+    db: &TenantDb,
+    pair: &mut Value,
+    names: &mut BTreeMap<PersonId, Option<String>>,
 ) -> Result<(), CliError> {
     for side in pair.as_array_mut().into_iter().flatten() {
-        let Some(id) = side.as_str().and_then(|text| text.parse::<PersonId>().ok()) else { continue };
+        let Some(id) = side.as_str().and_then(|text| text.parse::<PersonId>().ok()) else {
+            continue;
+        };
         let name = match names.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
@@ -130,7 +141,11 @@ async fn name_managers(
 }
 
 /// A person and their timeline, for people.
-pub(super) fn text(out: &mut Out, person: &PersonView, timeline: &[Moment]) -> Result<(), CliError> {
+pub(super) fn text(
+    out: &mut Out,
+    person: &PersonView,
+    timeline: &[Moment],
+) -> Result<(), CliError> {
     let name = clean(&name(person));
     let address = clean(&person.email);
     out.line(if name.is_empty() { address } else { format!("{name} <{address}>") })?;
@@ -162,14 +177,19 @@ pub(super) fn text(out: &mut Out, person: &PersonView, timeline: &[Moment]) -> R
     ];
     for (label, value) in lines {
         if let Some(value) = value {
-            out.line(format!("  {label:<12}{}", cut(&clean(&value), out.width.saturating_sub(14))))?;
+            out.line(format!(
+                "  {label:<12}{}",
+                cut(&clean(&value), out.width.saturating_sub(14))
+            ))?;
         }
     }
     if person.break_glass {
         out.line("  A protected account: the sync never takes its access away.")?;
     }
     if person.confirm_needed {
-        out.line("  Back after a long absence: an owner or admin must confirm before they can sign in.")?;
+        out.line(
+            "  Back after a long absence: an owner or admin must confirm before they can sign in.",
+        )?;
     }
     out.line("")?;
     for moment in timeline.iter().take(SHOWN) {
@@ -177,7 +197,10 @@ pub(super) fn text(out: &mut Out, person: &PersonView, timeline: &[Moment]) -> R
     }
     let more = timeline.len().saturating_sub(SHOWN) as u64;
     if more > 0 {
-        out.line(format!("… and {} before that; --json shows all", count(more, "entry", "entries")))?;
+        out.line(format!(
+            "… and {} before that; --json shows all",
+            count(more, "entry", "entries")
+        ))?;
     }
     Ok(())
 }
@@ -202,8 +225,11 @@ fn tell(out: &mut Out, moment: &Moment) -> Result<(), CliError> {
         (None, None) => out.line(format!("{at}  {what} by {actor}, with {cause}"))?,
     }
     // Of somebody new, what only machines compare is not worth a line.
-    let hidden = |name: &str| moment.kind == "create" && matches!(name, "login" | "display_name" | "manager_raw");
-    let fields: Vec<_> = in_order(&moment.fields).into_iter().filter(|(name, _)| !hidden(name)).collect();
+    let hidden = |name: &str| {
+        moment.kind == "create" && matches!(name, "login" | "display_name" | "manager_raw")
+    };
+    let fields: Vec<_> =
+        in_order(&moment.fields).into_iter().filter(|(name, _)| !hidden(name)).collect();
     let width = fields.iter().map(|(name, _)| measure(&field_words(name))).max().unwrap_or(0);
     for (name, sides) in fields {
         let name = field_words(name);

@@ -23,7 +23,8 @@ pub(super) enum Waited {
 
 /// Waits for `work`, the driving of a run, and shows how far it is.
 pub(super) async fn follow(
-    mut watch: watch::Receiver<Progress>, work: impl Future<Output = Result<Run, RunError>>,
+    mut watch: watch::Receiver<Progress>,
+    work: impl Future<Output = Result<Run, RunError>>,
 ) -> Result<Waited, RunError> {
     let bar = Bar::new();
     let mut work = pin!(work);
@@ -48,7 +49,9 @@ pub(super) async fn stop_asked() {
     let keyboard = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
-        let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        let Ok(mut term) =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        else {
             // Nothing to listen to: then nobody can ask in this way.
             return std::future::pending().await;
         };
@@ -72,7 +75,8 @@ impl Bar {
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // A template of ours that does not parse would only look plainer.
-        let style = ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style);
         bar.enable_steady_tick(Duration::from_millis(120));
         telemetry::below(Some(bar.clone()));

@@ -73,7 +73,8 @@ async fn show(cx: &mut Context, sub: &TenantSlug, id: RunId) -> Result<Exit, Cli
     let run = db.run(id).await?.ok_or_else(|| no_run(sub, id))?;
     let out = &mut cx.out;
     if out.json {
-        let mut told = serde_json::to_value(run_view::RunJson::of(&run)).map_err(|e| CliError::Output(e.into()))?;
+        let mut told = serde_json::to_value(run_view::RunJson::of(&run))
+            .map_err(|e| CliError::Output(e.into()))?;
         if run.state == RunState::Held {
             told["held"] = run_view::held_json(&db, id).await?;
         }
@@ -87,7 +88,12 @@ async fn show(cx: &mut Context, sub: &TenantSlug, id: RunId) -> Result<Exit, Cli
     Ok(Exit::Done)
 }
 
-async fn discard(cx: &mut Context, sub: &TenantSlug, id: RunId, why: Why) -> Result<Exit, CliError> {
+async fn discard(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    id: RunId,
+    why: Why,
+) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
     let now = cx.app.clock.now();
     let change: ChangeId = cx.app.ids.next(now);
@@ -95,7 +101,12 @@ async fn discard(cx: &mut Context, sub: &TenantSlug, id: RunId, why: Why) -> Res
     let run = db.run(id).await?.ok_or_else(|| no_run(sub, id))?;
     let held = run.counts.held;
     let told = run_view::RunJson::of(&run);
-    cx.out.say(&told, format!("Discarded: the {held} removals that {id} held are dropped, and nobody was removed."))?;
+    cx.out.say(
+        &told,
+        format!(
+            "Discarded: the {held} removals that {id} held are dropped, and nobody was removed."
+        ),
+    )?;
     Ok(Exit::Done)
 }
 

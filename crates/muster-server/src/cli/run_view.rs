@@ -76,7 +76,8 @@ pub(super) const COLUMNS: [Column; 5] =
 /// A run in a list.
 pub(super) fn row(run: &Run, out: &Out) -> Vec<String> {
     let counts = &run.counts;
-    let changed = counts.created + counts.linked + counts.updated + counts.reactivated + counts.deactivated;
+    let changed =
+        counts.created + counts.linked + counts.updated + counts.reactivated + counts.deactivated;
     let state = match (run.kind, run.state) {
         (RunKind::Preview, RunState::Done) => "preview".to_owned(),
         (_, RunState::Held) => format!("held {}", thousands(counts.held)),
@@ -134,7 +135,9 @@ fn next_steps(run: &Run, sub: &str) -> Option<String> {
              Remove them:         muster okta sync {sub} --approve {id}\n\
              Keep everybody:      muster run discard {sub} {id}"
         ),
-        (_, RunState::Incomplete | RunState::Failed) => format!("Nobody lost access. When the cause is gone: muster okta sync {sub}"),
+        (_, RunState::Incomplete | RunState::Failed) => {
+            format!("Nobody lost access. When the cause is gone: muster okta sync {sub}")
+        }
         _ => return None,
     })
 }
@@ -145,11 +148,23 @@ pub(super) fn counts_in_words(counts: &Counts, preview: bool) -> Vec<(u64, &'sta
         (counts.read, "read from Okta"),
         (counts.missing, "here, but not in Okta's list"),
         (counts.created, word("created", "would be created")),
-        (counts.linked, word("linked to an account that was here", "would be linked to an account that is here")),
+        (
+            counts.linked,
+            word(
+                "linked to an account that was here",
+                "would be linked to an account that is here",
+            ),
+        ),
         (counts.updated, word("updated", "would be updated")),
         (counts.reactivated, word("given access again", "would be given access again")),
         (counts.deactivated, word("lost access", "would lose access")),
-        (counts.held, word("held: they would lose access, if somebody approves", "would be held for approval")),
+        (
+            counts.held,
+            word(
+                "held: they would lose access, if somebody approves",
+                "would be held for approval",
+            ),
+        ),
         (counts.skipped, "skipped"),
         (counts.review, "need a decision"),
         (counts.unchanged, "unchanged"),
@@ -193,7 +208,8 @@ struct ChangeJson<'a> {
 
 impl<'a> ChangeJson<'a> {
     fn of(item: &'a Item) -> Result<Self, CliError> {
-        let fields: &RawValue = serde_json::from_str(&item.fields).map_err(|e| CliError::Output(e.into()))?;
+        let fields: &RawValue =
+            serde_json::from_str(&item.fields).map_err(|e| CliError::Output(e.into()))?;
         Ok(Self {
             change: item.change,
             person: &item.label,
@@ -300,7 +316,9 @@ fn change_text(out: &mut Out, sign: &str, item: &Item, label_width: usize) -> Re
 
 /// Who somebody new is, in few words.
 pub(super) fn about(fields: &Map<String, Value>) -> String {
-    let after = |name: &str| fields.get(name).and_then(|pair| pair.get(1)).and_then(Value::as_str).unwrap_or("");
+    let after = |name: &str| {
+        fields.get(name).and_then(|pair| pair.get(1)).and_then(Value::as_str).unwrap_or("")
+    };
     let name = format!("{} {}", after("first_name"), after("last_name"));
     let parts = [name.trim(), after("title"), after("team"), after("location")];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
@@ -332,7 +350,8 @@ mod tests {
 
     #[test]
     fn changes_read_as_before_and_after() {
-        let fields = serde_json::json!({"title": ["Engineer", "Lead"], "photo_url": ["https://x/y", null]});
+        let fields =
+            serde_json::json!({"title": ["Engineer", "Lead"], "photo_url": ["https://x/y", null]});
         let lines = changed(fields.as_object().expect("an object"));
         assert_eq!(lines, ["title: Engineer → Lead", "photo: https://x/y → nothing"]);
     }

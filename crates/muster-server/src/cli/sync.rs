@@ -51,7 +51,11 @@ pub(super) async fn plan(cx: &mut Context, sub: &TenantSlug) -> Result<Exit, Cli
 }
 
 async fn ask_and_wait(
-    cx: &Context, tenant: &Tenant, db: &TenantDb, kind: RunKind, approves: Option<RunId>,
+    cx: &Context,
+    tenant: &Tenant,
+    db: &TenantDb,
+    kind: RunKind,
+    approves: Option<RunId>,
 ) -> Result<Run, CliError> {
     let engine = cx.app.engine()?;
     let cause = if approves.is_some() { RunCause::Approval } else { RunCause::Cli };
@@ -66,12 +70,18 @@ async fn ask_and_wait(
 
 /// Waits for the end of a run, with a progress bar on a terminal.
 pub(super) async fn wait(
-    engine: &Engine, tenant: &Tenant, db: &TenantDb, run: RunId,
+    engine: &Engine,
+    tenant: &Tenant,
+    db: &TenantDb,
+    run: RunId,
 ) -> Result<Run, CliError> {
     match Box::pin(progress::follow(engine.watch(), engine.drive(db, run))).await? {
         Waited::Ended(run) => Ok(*run),
         Waited::Interrupted => {
-            let standing = db.run(run).await?.ok_or_else(|| CliError::Usage(format!("there is no run {run}")))?;
+            let standing = db
+                .run(run)
+                .await?
+                .ok_or_else(|| CliError::Usage(format!("there is no run {run}")))?;
             Err(CliError::Interrupted(progress::goes_on(tenant.slug.as_str(), &standing)))
         }
     }
@@ -83,11 +93,15 @@ pub(super) fn must_be_enabled(tenant: &Tenant) -> Result<(), CliError> {
         return Ok(());
     }
     let sub = tenant.slug.as_str();
-    Err(CliError::Usage(format!("Okta is off for {sub}. Turn it on with: muster okta enable {sub}")))
+    Err(CliError::Usage(format!(
+        "Okta is off for {sub}. Turn it on with: muster okta enable {sub}"
+    )))
 }
 
 /// The first value of the connection that is not set: what it is, and the option that sets it.
-pub(super) async fn missing_value(db: &TenantDb) -> Result<Option<(&'static str, &'static str)>, CliError> {
+pub(super) async fn missing_value(
+    db: &TenantDb,
+) -> Result<Option<(&'static str, &'static str)>, CliError> {
     let connection = db.connection().await?;
     let secrets = db.secrets().await?;
     let sealed = |field: SecretField| secrets.iter().any(|info| info.field == field.as_str());
@@ -107,7 +121,9 @@ const CLIENT_SECRET: &str = "--client-secret FILE";
 async fn ready(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result<(), CliError> {
     must_be_enabled(tenant)?;
     let sub = tenant.slug.as_str();
-    if let Some((what, option)) = missing_value(db).await?.filter(|(_, option)| *option != CLIENT_SECRET) {
+    if let Some((what, option)) =
+        missing_value(db).await?.filter(|(_, option)| *option != CLIENT_SECRET)
+    {
         return Err(CliError::Usage(format!(
             "Okta is not connected for {sub}: {what} is not set. Set it with: muster okta set {sub} {option}"
         )));

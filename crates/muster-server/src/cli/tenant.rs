@@ -47,13 +47,19 @@ struct TenantJson<'a> {
 
 pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::Create { sub, name, owner, why } => create(cx, NewTenant {
-            rules: Rules::default_text(Some(owner.domain())),
-            slug: sub,
-            name,
-            owner,
-        }, why.reason.as_deref())
-        .await,
+        Command::Create { sub, name, owner, why } => {
+            create(
+                cx,
+                NewTenant {
+                    rules: Rules::default_text(Some(owner.domain())),
+                    slug: sub,
+                    name,
+                    owner,
+                },
+                why.reason.as_deref(),
+            )
+            .await
+        }
         Command::List => list(cx).await,
     }
 }
@@ -64,12 +70,14 @@ async fn create(cx: &mut Context, new: NewTenant, reason: Option<&str>) -> Resul
     let tenant = cx.app.db.create_tenant(&new, by(&actor, reason), &mut cx.app.ids, now).await?;
     let sub = tenant.slug.as_str();
     if cx.out.json {
-        let json = TenantJson { owner: Some(new.owner.shown()), ..json_of(&tenant, &cx.app.config) };
+        let json =
+            TenantJson { owner: Some(new.owner.shown()), ..json_of(&tenant, &cx.app.config) };
         cx.out.object(&json)?;
         return Ok(Exit::Done);
     }
     cx.out.line(format!("Made tenant {sub} ({}).", clean(&tenant.name)))?;
-    cx.out.line(format!("Owner: {}, with an account that Okta does not feed.", new.owner.shown()))?;
+    cx.out
+        .line(format!("Owner: {}, with an account that Okta does not feed.", new.owner.shown()))?;
     cx.out.line("There is no link to set a password yet: this version has no sign-in.")?;
     cx.out.line("")?;
     cx.out.line(format!("Next: muster okta enable {sub}"))?;
@@ -85,10 +93,13 @@ async fn list(cx: &mut Context) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     if tenants.is_empty() {
-        cx.out.line("There is no tenant yet. Make one: muster tenant create SUB --name NAME --owner EMAIL")?;
+        cx.out.line(
+            "There is no tenant yet. Make one: muster tenant create SUB --name NAME --owner EMAIL",
+        )?;
         return Ok(Exit::Done);
     }
-    let columns = [column("SUBDOMAIN", 12), column("NAME", 12), column("OKTA", 4), column("MADE", 10)];
+    let columns =
+        [column("SUBDOMAIN", 12), column("NAME", 12), column("OKTA", 4), column("MADE", 10)];
     let rows: Vec<Vec<String>> = tenants
         .iter()
         .map(|tenant| {

@@ -25,7 +25,8 @@ pub(super) fn status(text: &str) -> Result<Status, String> {
 
 /// Reads the id of a run.
 pub(super) fn run_id(text: &str) -> Result<RunId, String> {
-    RunId::from_str(text.trim()).map_err(|_| "a run's id begins with run_; `muster run list SUB` shows them".to_owned())
+    RunId::from_str(text.trim())
+        .map_err(|_| "a run's id begins with run_; `muster run list SUB` shows them".to_owned())
 }
 
 /// Reads what names a person.
@@ -34,7 +35,10 @@ pub(super) fn person(text: &str) -> Result<PersonKey, String> {
 }
 
 fn one_of<T: Copy>(
-    text: &str, parse: impl Fn(&str) -> Option<T>, all: &[T], word: impl Fn(T) -> &'static str,
+    text: &str,
+    parse: impl Fn(&str) -> Option<T>,
+    all: &[T],
+    word: impl Fn(T) -> &'static str,
 ) -> Result<T, String> {
     parse(&text.trim().to_lowercase()).ok_or_else(|| {
         let words: Vec<&str> = all.iter().map(|value| word(*value)).collect();

@@ -16,14 +16,18 @@ pub struct PublicUrl {
 
 impl PublicUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|_| shown(text, "is not an address such as https://example.com"))?;
+        let url = Url::parse(text)
+            .map_err(|_| shown(text, "is not an address such as https://example.com"))?;
         let https = match url.scheme() {
             "https" => true,
             "http" => false,
             _ => return Err(shown(text, "must begin with https:// or http://")),
         };
         let Some(Host::Domain(host)) = url.host() else {
-            return Err(shown(text, "needs a host name, because each tenant is a subdomain of it; an IP address has none"));
+            return Err(shown(
+                text,
+                "needs a host name, because each tenant is a subdomain of it; an IP address has none",
+            ));
         };
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         if host.is_empty() {
@@ -94,7 +98,10 @@ impl IpRange {
         }
         let range = Self { base, bits };
         if range.network() != value(base) {
-            return Err(shown(text, "has bits set behind its prefix; write the first address of the range"));
+            return Err(shown(
+                text,
+                "has bits set behind its prefix; write the first address of the range",
+            ));
         }
         Ok(range)
     }
@@ -102,7 +109,8 @@ impl IpRange {
     /// Whether `ip` lies in the range.
     pub fn contains(self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        ip.is_ipv4() == self.base.is_ipv4() && Self { base: ip, bits: self.bits }.network() == self.network()
+        ip.is_ipv4() == self.base.is_ipv4()
+            && Self { base: ip, bits: self.bits }.network() == self.network()
     }
 
     fn network(self) -> u128 {
@@ -139,7 +147,11 @@ pub(super) fn ranges(text: &str) -> Result<Vec<IpRange>, String> {
 
 pub(super) fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
     let n = text.parse::<u64>().map_err(|_| shown(text, "is not a whole number"))?;
-    if (least..=most).contains(&n) { Ok(n) } else { Err(format!("{n} is not between {least} and {most}")) }
+    if (least..=most).contains(&n) {
+        Ok(n)
+    } else {
+        Err(format!("{n} is not between {least} and {most}"))
+    }
 }
 
 /// An address where something else listens. Its value may hold a password and is not repeated.
@@ -158,7 +170,9 @@ pub(super) fn service(text: &str, schemes: &[&str]) -> Result<SecretString, Stri
 
 pub(super) fn mail_from(text: &str) -> Result<String, String> {
     let address = match text.rsplit_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').ok_or_else(|| shown(text, "has < without > at its end"))?,
+        Some((_, rest)) => {
+            rest.strip_suffix('>').ok_or_else(|| shown(text, "has < without > at its end"))?
+        }
         None => text,
     };
     muster_core::person::Email::parse(address).map_err(|bad| bad.to_string())?;
@@ -176,10 +190,12 @@ pub(super) fn line(text: &str, characters_max: usize) -> Result<String, String> 
 }
 
 pub(super) fn filter(text: &str) -> Result<String, String> {
-    tracing_subscriber::EnvFilter::builder()
-        .parse(text)
-        .map(|_| text.to_owned())
-        .map_err(|_| shown(text, "is not a level (error, warn, info, debug, trace) or a filter such as muster=debug"))
+    tracing_subscriber::EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|_| {
+        shown(
+            text,
+            "is not a level (error, warn, info, debug, trace) or a filter such as muster=debug",
+        )
+    })
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -196,7 +212,8 @@ mod tests {
 
     #[test]
     fn public_urls() {
-        let show = |text| PublicUrl::parse(text).map(|url| (url.to_string(), url.of_tenant("acme"))).ok();
+        let show =
+            |text| PublicUrl::parse(text).map(|url| (url.to_string(), url.of_tenant("acme"))).ok();
         let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
         #[rustfmt::skip]
         let cases = [

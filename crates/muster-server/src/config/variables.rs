@@ -99,9 +99,11 @@ pub fn find(name: &str) -> Option<&'static Variable> {
 /// The variable that somebody who typed `name` most likely meant: at most two letters away.
 pub fn meant_by(name: &str) -> Option<&'static Variable> {
     let upper = name.to_ascii_uppercase();
-    VARIABLES.iter().map(|variable| (distance(&upper, variable.name), variable)).min_by_key(|(far, _)| *far).and_then(
-        |(far, variable)| (far <= 2).then_some(variable),
-    )
+    VARIABLES
+        .iter()
+        .map(|variable| (distance(&upper, variable.name), variable))
+        .min_by_key(|(far, _)| *far)
+        .and_then(|(far, variable)| (far <= 2).then_some(variable))
 }
 
 /// The section of `--help` that explains all variables.

@@ -58,13 +58,19 @@ impl Stage {
     pub(super) async fn set(demo: &Demo, config: Config) -> Result<Self, CliError> {
         let folder = Folder::make(demo.data.as_deref())?;
         let database = DatabaseUrl::file(folder.path.join("muster.db"));
-        let sim_config =
-            SimConfig { port: demo.port, people: demo.people, seed: demo.seed, limits: Preset::None, ..SimConfig::default() };
+        let sim_config = SimConfig {
+            port: demo.port,
+            people: demo.people,
+            seed: demo.seed,
+            limits: Preset::None,
+            ..SimConfig::default()
+        };
         let sim = Sim::start(sim_config).await.map_err(anyhow::Error::from)?;
         let config = Config {
             database_url: database.clone(),
             master_key: MasterKeyFile::Beside(folder.path.join("master.key")),
-            okta_extra_hosts: ExtraHosts::parse(&sim.address().to_string()).map_err(anyhow::Error::from)?,
+            okta_extra_hosts: ExtraHosts::parse(&sim.address().to_string())
+                .map_err(anyhow::Error::from)?,
             ..config
         };
         let mut app = App::open(config, Clock::Wall).await?;
@@ -88,7 +94,8 @@ impl Stage {
     /// Asks for a run and waits for its end.
     pub(super) async fn run(&self, kind: RunKind) -> Result<Run, CliError> {
         let id: RunId = self.engine.id(self.now());
-        let new = NewRun { id, kind, cause: RunCause::Cli, actor: self.app.actor(), approves: None };
+        let new =
+            NewRun { id, kind, cause: RunCause::Cli, actor: self.app.actor(), approves: None };
         let requested = self.engine.request(&self.db, &new).await?;
         sync::wait(&self.engine, &self.tenant, &self.db, requested.run).await
     }
@@ -147,7 +154,8 @@ async fn found(app: &mut App, by: By<'_>, sim: &RunningSim) -> Result<Tenant, Cl
         db.add_people(&accounts, by, &mut app.ids, now).await?;
     }
     db.set_okta_enabled(true, by, &mut app.ids, now).await?;
-    let address = OktaAddress::parse(sim.base(), &app.config.okta_extra_hosts, false).map_err(anyhow::Error::from)?;
+    let address = OktaAddress::parse(sim.base(), &app.config.okta_extra_hosts, false)
+        .map_err(anyhow::Error::from)?;
     let update = ConnectionUpdate {
         api_url: Some(address.address.to_string()),
         client_id: Some(sim.client_id()),

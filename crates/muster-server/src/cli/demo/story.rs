@@ -38,13 +38,21 @@ async fn overture(stage: &Stage, fernhill: bool, out: &mut Out) -> Result<(), Cl
     let people = count(people as u64, "person", "people");
     let here = stage.db.people_counts().await?;
     let company = if fernhill { "Fernhill Group" } else { "a company" };
-    tell::open(out, &format!("Muster demo: {company}, with {people} in a simulated Okta. Nothing leaves this machine."))?;
+    tell::open(
+        out,
+        &format!(
+            "Muster demo: {company}, with {people} in a simulated Okta. Nothing leaves this machine."
+        ),
+    )?;
     if fernhill {
-        tell::plain(out, &format!(
-            "Fernhill made {} by hand before it connected Okta: some are people whom Okta knows, some are not. Contractors \
+        tell::plain(
+            out,
+            &format!(
+                "Fernhill made {} by hand before it connected Okta: some are people whom Okta knows, some are not. Contractors \
              stay out by a rule. Now Okta is connected.",
-            count(here.active, "account", "accounts")
-        ))?;
+                count(here.active, "account", "accounts")
+            ),
+        )?;
     }
     Ok(())
 }
@@ -63,7 +71,10 @@ async fn first_sync(stage: &Stage, fernhill: bool, out: &mut Out) -> Result<(), 
     if fernhill {
         let shown = [
             ("made-by-hand", "had an account made by hand; it was linked, not doubled"),
-            ("foreign-domain-admin", "has the e-mail of an admin's account, on a domain that anybody might own"),
+            (
+                "foreign-domain-admin",
+                "has the e-mail of an admin's account, on a domain that anybody might own",
+            ),
             ("second-owner", "has the e-mail of an owner's account"),
             ("likely-duplicate", "may be somebody who is here under another e-mail"),
             ("two-users-one-email", "shares an e-mail with another Okta user"),
@@ -86,7 +97,8 @@ async fn nothing_to_do(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
 
 /// The administrator makes changes, and then Okta loses the end of the list without a word.
 async fn bad_moment(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
-    let act = Act::begin(out, "bad_moment", "A morning at Fernhill: Okta's administrator is at work")?;
+    let act =
+        Act::begin(out, "bad_moment", "A morning at Fernhill: Okta's administrator is at work")?;
     // The morning has a failing page of its own, which is a long wait to watch; the lost page below is the worse one.
     for step in morning().iter().filter(|step| step.name != "failing-page") {
         admin(stage, *step, out)?;
@@ -95,7 +107,12 @@ async fn bad_moment(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
         faults.add(Rule::on_app_users().page(1).fault(Fault::ShortPage(LISTED)));
         faults.add(Rule::on_app_users().page(2).fault(Fault::EmptyList));
     });
-    tell::admin(out, &format!("Then Okta has a bad moment: its list of people ends after {LISTED}, without an error."))?;
+    tell::admin(
+        out,
+        &format!(
+            "Then Okta has a bad moment: its list of people ends after {LISTED}, without an error."
+        ),
+    )?;
     let run = stage.run(RunKind::Full).await?;
     act.run(out, &run)?;
     if run.state == RunState::Incomplete {
@@ -121,18 +138,32 @@ async fn wrong_group(stage: &mut Stage, out: &mut Out) -> Result<(), CliError> {
     let act = Act::begin(out, "wrong_group", "A slip: the wrong group is taken off the app")?;
     let group = EVERYBODY.to_owned();
     okta(stage, &Action::UnassignGroup { group: group.clone(), app: None })?;
-    tell::admin(out, &format!("The group {EVERYBODY} was taken off the app. Almost everybody is in it."))?;
+    tell::admin(
+        out,
+        &format!("The group {EVERYBODY} was taken off the app. Almost everybody is in it."),
+    )?;
     let held = stage.run(RunKind::Full).await?;
     act.run(out, &held)?;
     if held.state == RunState::Held {
         let n = count(held.counts.held, "person", "people");
-        tell::plain(out, &format!("{n} at once is more than the guard lets through. Everybody keeps working; a human decides:"))?;
+        tell::plain(
+            out,
+            &format!(
+                "{n} at once is more than the guard lets through. Everybody keeps working; a human decides:"
+            ),
+        )?;
         tell::command(out, &format!("muster run show {SUB} {}", held.id))?;
         tell::command(out, &format!("muster okta sync {SUB} --approve {}", held.id))?;
-        tell::command(out, &format!("muster run discard {SUB} {} --reason \"wrong group\"", held.id))?;
+        tell::command(
+            out,
+            &format!("muster run discard {SUB} {} --reason \"wrong group\"", held.id),
+        )?;
         let now = stage.now();
         let change: ChangeId = stage.app.ids.next(now);
-        stage.db.discard_run(held.id, &stage.app.actor(), Some("wrong group".to_owned()), change, now).await?;
+        stage
+            .db
+            .discard_run(held.id, &stage.app.actor(), Some("wrong group".to_owned()), change, now)
+            .await?;
     }
     okta(stage, &Action::AssignGroup { group, app: None })?;
     tell::admin(out, "Somebody noticed, put the group back and discarded the removals.")?;
@@ -157,7 +188,9 @@ fn changed(run: &Run) -> u64 {
 }
 
 fn admin(stage: &Stage, step: MorningStep, out: &mut Out) -> Result<(), CliError> {
-    let line = step.run(stage.org(), stage.now()).map_err(|refused| anyhow::anyhow!("the simulator refused: {refused}"))?;
+    let line = step
+        .run(stage.org(), stage.now())
+        .map_err(|refused| anyhow::anyhow!("the simulator refused: {refused}"))?;
     tell::admin(out, &line)
 }
 

@@ -25,8 +25,15 @@ const PEOPLE: usize = 16;
 const PROBLEMS: usize = 4;
 
 /// What a field says only to machines.
-const TECHNICAL: [&str; 7] =
-    ["login", "display_name", "manager_raw", "okta_user_id", "okta_status", "employee_number", "photo_url"];
+const TECHNICAL: [&str; 7] = [
+    "login",
+    "display_name",
+    "manager_raw",
+    "okta_user_id",
+    "okta_status",
+    "employee_number",
+    "photo_url",
+];
 
 /// An act of the story.
 pub(super) struct Act(&'static str);
@@ -57,7 +64,8 @@ impl Act {
         let took = run_view::duration_ms(run).map(run_view::seconds).unwrap_or_default();
         out.line(format!("  muster   {what}, in {took} and with {}", run_view::calls(run.calls)))?;
         let counts = run_view::counts_in_words(&run.counts, run.kind == RunKind::Preview);
-        let counts: Vec<String> = counts.into_iter().map(|(n, what)| format!("{} {what}", thousands(n))).collect();
+        let counts: Vec<String> =
+            counts.into_iter().map(|(n, what)| format!("{} {what}", thousands(n))).collect();
         hanging(out, "           ", &counts.join(" · "))
     }
 }
@@ -99,7 +107,8 @@ pub(super) fn problems(out: &mut Out, run: &Run) -> Result<(), CliError> {
         let mut hint: String = problem.hint.split_inclusive(". ").take(2).collect();
         hint.truncate(hint.trim_end().len());
         let people = thousands(problem.people);
-        for (at, line) in wrap(&clean(&hint), out.width.saturating_sub(11)).into_iter().enumerate() {
+        for (at, line) in wrap(&clean(&hint), out.width.saturating_sub(11)).into_iter().enumerate()
+        {
             out.line(format!("  {:>7}  {line}", if at == 0 { people.as_str() } else { "" }))?;
         }
     }
@@ -112,7 +121,12 @@ pub(super) fn problems(out: &mut Out, run: &Run) -> Result<(), CliError> {
 }
 
 /// People with a case worth looking at, and what became of them.
-pub(super) async fn look_at(out: &mut Out, stage: &Stage, run: &Run, cases: &[(&str, &str)]) -> Result<(), CliError> {
+pub(super) async fn look_at(
+    out: &mut Out,
+    stage: &Stage,
+    run: &Run,
+    cases: &[(&str, &str)],
+) -> Result<(), CliError> {
     if out.json {
         return Ok(());
     }
@@ -122,7 +136,11 @@ pub(super) async fn look_at(out: &mut Out, stage: &Stage, run: &Run, cases: &[(&
         let planted = stage.org().with(|org| {
             let planted = org.planted().iter().find(|planted| planted.case == *case)?;
             let pairs = planted.okta_ids.iter().zip(&planted.logins);
-            Some(pairs.filter_map(|(id, login)| Some((OktaUserId::parse(id).ok()?, login.clone()))).collect::<Vec<_>>())
+            Some(
+                pairs
+                    .filter_map(|(id, login)| Some((OktaUserId::parse(id).ok()?, login.clone())))
+                    .collect::<Vec<_>>(),
+            )
         });
         let people = planted.unwrap_or_default();
         // The one with a note to show, else the first of the case.
@@ -133,9 +151,16 @@ pub(super) async fn look_at(out: &mut Out, stage: &Stage, run: &Run, cases: &[(&
                 let (_, word) = change_words(item.change);
                 format!("{word}: {}", item.reason)
             }
-            None => match stage.db.person_view(ManagerMode::Individual, &PersonKey::Okta(id.clone())).await? {
+            None => match stage
+                .db
+                .person_view(ManagerMode::Individual, &PersonKey::Okta(id.clone()))
+                .await?
+            {
                 Some(person) => {
-                    let led = person.manager.map(|manager| format!(", manager {}", manager.email)).unwrap_or_default();
+                    let led = person
+                        .manager
+                        .map(|manager| format!(", manager {}", manager.email))
+                        .unwrap_or_default();
                     format!("{}{led}", status_words(person.status, person.status_reason))
                 }
                 None => continue,
@@ -151,7 +176,10 @@ pub(super) async fn look_at(out: &mut Out, stage: &Stage, run: &Run, cases: &[(&
 fn name_of(login: &str) -> String {
     let capital = |word: &str| {
         let mut chars = word.chars();
-        chars.next().map(|first| first.to_uppercase().chain(chars).collect::<String>()).unwrap_or_default()
+        chars
+            .next()
+            .map(|first| first.to_uppercase().chain(chars).collect::<String>())
+            .unwrap_or_default()
     };
     let local = login.split('@').next().unwrap_or_default();
     local.split('.').map(capital).collect::<Vec<_>>().join(" ")
@@ -180,7 +208,10 @@ pub(super) async fn changes(out: &mut Out, stage: &Stage, run: &Run) -> Result<(
     let mut order: Vec<PersonId> = Vec::new();
     let mut by_person: BTreeMap<PersonId, Vec<Entry>> = BTreeMap::new();
     for entry in entries {
-        let Some(id) = entry.subject_id.as_deref().and_then(|id| id.parse::<PersonId>().ok()) else { continue };
+        let Some(id) = entry.subject_id.as_deref().and_then(|id| id.parse::<PersonId>().ok())
+        else {
+            continue;
+        };
         if !by_person.contains_key(&id) {
             order.push(id);
         }
@@ -188,7 +219,8 @@ pub(super) async fn changes(out: &mut Out, stage: &Stage, run: &Run) -> Result<(
     }
     for id in order.iter().take(PEOPLE) {
         let name = stage.db.find_person(&PersonKey::Id(*id)).await?.map(|person| person.display());
-        let moments = person_view::moments(&stage.db, by_person.remove(id).unwrap_or_default()).await?;
+        let moments =
+            person_view::moments(&stage.db, by_person.remove(id).unwrap_or_default()).await?;
         one_person(out, &clean(&name.unwrap_or_else(|| id.to_string())), &moments)?;
     }
     let more = order.len().saturating_sub(PEOPLE);
@@ -219,9 +251,12 @@ fn in_few_words(moment: &Moment) -> Vec<String> {
         "create" => vec![format!("{}: {}", happened("create"), run_view::about(&moment.fields))],
         "deactivate" | "reactivate" => vec![format!("{}: {reason}", happened(&moment.kind))],
         kind => {
-            let fields = in_order(&moment.fields).into_iter().filter(|(name, _)| !TECHNICAL.contains(&name.as_str()));
-            let mut lines: Vec<String> =
-                fields.map(|(name, sides)| format!("{}: {}", field_words(name), before_after(sides))).collect();
+            let fields = in_order(&moment.fields)
+                .into_iter()
+                .filter(|(name, _)| !TECHNICAL.contains(&name.as_str()));
+            let mut lines: Vec<String> = fields
+                .map(|(name, sides)| format!("{}: {}", field_words(name), before_after(sides)))
+                .collect();
             if kind == "link" {
                 lines.insert(0, happened("link").to_owned());
             }
@@ -236,7 +271,9 @@ pub(super) async fn person(out: &mut Out, stage: &Stage, email: &str) -> Result<
         return Ok(());
     }
     let key = PersonKey::Email(email.to_owned());
-    let Some(person) = stage.db.person_view(ManagerMode::Individual, &key).await? else { return Ok(()) };
+    let Some(person) = stage.db.person_view(ManagerMode::Individual, &key).await? else {
+        return Ok(());
+    };
     let timeline = person_view::timeline(&stage.db, person.id).await?;
     person_view::text(out, &person, &timeline)
 }

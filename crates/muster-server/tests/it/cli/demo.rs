@@ -26,7 +26,11 @@ fn the_story_is_told_to_its_end_and_nothing_is_left() {
     .map(|text| told.out.find(text).unwrap_or_else(|| panic!("{text:?} is not in\n{}", told.out)))
     .into();
     assert!(places.is_sorted(), "the story is told in order\n{}", told.out);
-    let wide: Vec<_> = told.out.lines().filter(|line| line.chars().count() > 80 && !line.contains("$ muster")).collect();
+    let wide: Vec<_> = told
+        .out
+        .lines()
+        .filter(|line| line.chars().count() > 80 && !line.contains("$ muster"))
+        .collect();
     assert!(wide.is_empty(), "{wide:?}");
     assert_eq!(told.err, "");
     assert_eq!(std::fs::read_dir(&temporary).expect("listed").count(), 0, "the folder is gone");
@@ -37,7 +41,8 @@ fn the_story_is_told_to_its_end_and_nothing_is_left() {
 fn scripts_get_an_object_an_act() {
     let home = Home::sqlite();
     let acts = home.line("demo --once --json").done().lines();
-    let told: Vec<_> = acts.iter().map(|act| (act["act"].as_str(), act["run"]["state"].as_str())).collect();
+    let told: Vec<_> =
+        acts.iter().map(|act| (act["act"].as_str(), act["run"]["state"].as_str())).collect();
     let want = [
         ("preview", "done"),
         ("first_sync", "done"),

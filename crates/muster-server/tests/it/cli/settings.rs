@@ -13,7 +13,8 @@ fn acme() -> Home {
 
 /// The names in a JSON object, in any order.
 fn names(value: &Value) -> Vec<&str> {
-    let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    let mut names: Vec<&str> =
+        value.as_object().expect("an object").keys().map(String::as_str).collect();
     names.sort_unstable();
     names
 }
@@ -21,7 +22,16 @@ fn names(value: &Value) -> Vec<&str> {
 #[test]
 fn a_tenant_begins_with_an_owner_and_the_switch_off() {
     let home = Home::sqlite();
-    let made = home.muster(&["--json", "tenant", "create", "acme", "--name", "Acme Ltd", "--owner", "o@acme.example"]);
+    let made = home.muster(&[
+        "--json",
+        "tenant",
+        "create",
+        "acme",
+        "--name",
+        "Acme Ltd",
+        "--owner",
+        "o@acme.example",
+    ]);
     let made = made.done().json();
     assert_eq!(made["subdomain"], "acme");
     assert_eq!(made["okta_enabled"], false);
@@ -30,7 +40,10 @@ fn a_tenant_begins_with_an_owner_and_the_switch_off() {
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["id"], made["id"]);
     let people = home.line("people list acme --json").done().lines();
-    assert_eq!((people[0]["role"].as_str(), people[0]["email"].as_str()), (Some("owner"), Some("o@acme.example")));
+    assert_eq!(
+        (people[0]["role"].as_str(), people[0]["email"].as_str()),
+        (Some("owner"), Some("o@acme.example"))
+    );
     assert_eq!(home.line("okta show acme --json").done().json()["state"], "off");
     let again = home.line("okta enable acme --json").done().json();
     assert_eq!(again, json!({"subdomain": "acme", "okta_enabled": true, "changed": true}));
@@ -44,14 +57,32 @@ fn a_person_has_exactly_the_promised_shape() {
     let add = "people add acme --email ana@acme.example --first Ana --last Ito --role hr --reason helps --json";
     let person = home.line(add).done().json();
     let promised = [
-        "email", "first_name", "id", "language", "last_name", "location", "managed", "manager", "okta_status",
-        "okta_user_id", "photo_url", "role", "start_date", "status", "status_reason", "team", "title",
+        "email",
+        "first_name",
+        "id",
+        "language",
+        "last_name",
+        "location",
+        "managed",
+        "manager",
+        "okta_status",
+        "okta_user_id",
+        "photo_url",
+        "role",
+        "start_date",
+        "status",
+        "status_reason",
+        "team",
+        "title",
     ];
     for name in promised {
         assert!(person.get(name).is_some(), "{name} is missing in {person}");
     }
     assert_eq!(person["okta_user_id"], Value::Null);
-    assert_eq!((person["status"].as_str(), person["status_reason"].as_str()), (Some("active"), Some("unmanaged")));
+    assert_eq!(
+        (person["status"].as_str(), person["status_reason"].as_str()),
+        (Some("active"), Some("unmanaged"))
+    );
     assert_eq!((person["managed"].as_bool(), person["role"].as_str()), (Some(false), Some("hr")));
     let id = person["id"].as_str().expect("an id");
     assert!(id.starts_with("per_"), "{id}");
@@ -69,16 +100,25 @@ fn a_person_has_exactly_the_promised_shape() {
 fn access_is_taken_and_given_back_with_a_reason() {
     let home = acme();
     home.line("people add acme --email ana@acme.example --first Ana --last Ito").done();
-    let out = home.line("people deactivate acme ana@acme.example --reason leave --json").done().json();
-    assert_eq!((out["status"].as_str(), out["status_reason"].as_str()), (Some("deactivated"), Some("by_hand")));
+    let out =
+        home.line("people deactivate acme ana@acme.example --reason leave --json").done().json();
+    assert_eq!(
+        (out["status"].as_str(), out["status_reason"].as_str()),
+        (Some("deactivated"), Some("by_hand"))
+    );
     home.line("people deactivate acme ana@acme.example --reason again").exits(2);
     assert_eq!(home.line("people list acme --status deactivated --json").done().lines().len(), 1);
-    let back = home.line("people reactivate acme ana@acme.example --reason back --json").done().json();
-    assert_eq!((back["status"].as_str(), back["status_reason"].as_str()), (Some("active"), Some("unmanaged")));
+    let back =
+        home.line("people reactivate acme ana@acme.example --reason back --json").done().json();
+    assert_eq!(
+        (back["status"].as_str(), back["status_reason"].as_str()),
+        (Some("active"), Some("unmanaged"))
+    );
     let shown = home.line("people show acme ana@acme.example").done().out;
-    let places: Vec<_> = ["access given back", "\"back\"", "access taken away", "\"leave\"", "account made"]
-        .map(|text| shown.find(text).unwrap_or_else(|| panic!("{text} is not in\n{shown}")))
-        .into();
+    let places: Vec<_> =
+        ["access given back", "\"back\"", "access taken away", "\"leave\"", "account made"]
+            .map(|text| shown.find(text).unwrap_or_else(|| panic!("{text} is not in\n{shown}")))
+            .into();
     assert!(places.is_sorted(), "newest first\n{shown}");
 }
 
@@ -89,7 +129,10 @@ fn an_import_adds_everybody_and_lists_fit_80_columns() {
         .map(|n| format!("person.number.{n:04}@a-very-long-subdomain.acme.example,Maximiliana {n},Featherstonehaugh-Cholmondeley,Principal Engineer of Everything,Operations & Logistics\n"))
         .collect();
     home.file("people.csv", &format!("email,first_name,last_name,title,team\n{rows}"));
-    assert_eq!(home.line("people import acme people.csv --json").done().json(), json!({"added": 1200}));
+    assert_eq!(
+        home.line("people import acme people.csv --json").done().json(),
+        json!({"added": 1200})
+    );
     let listed = home.line("people list acme").done().out;
     assert_eq!(listed.lines().count(), 1_202, "a head, the owner, and everybody");
     let wide: Vec<_> = listed.lines().filter(|line| line.chars().count() > 80).collect();
@@ -127,7 +170,11 @@ fn settings_are_tidied_kept_and_shown_without_secrets() {
     let line = "okta set acme --api-url https://acme-admin.okta.com/admin/apps --client-id 0oa1client2id \
                 --client-secret secret --api-token token";
     let ran = home.line(line).done();
-    assert!(ran.out.contains("removed -admin") && ran.out.contains("removed the word SSWS"), "{}", ran.out);
+    assert!(
+        ran.out.contains("removed -admin") && ran.out.contains("removed the word SSWS"),
+        "{}",
+        ran.out
+    );
     let shown = home.line("okta show acme --json").done().json();
     assert_eq!(shown["state"], "ready");
     assert_eq!(shown["api_url"], "https://acme.okta.com");
@@ -137,16 +184,24 @@ fn settings_are_tidied_kept_and_shown_without_secrets() {
     // One value alone.
     home.line("okta set acme --app-id 0oaApp").done();
     let shown = home.line("okta show acme --json").done().json();
-    assert_eq!((shown["app_id"].as_str(), shown["client_id"].as_str()), (Some("0oaApp"), Some("0oa1client2id")));
+    assert_eq!(
+        (shown["app_id"].as_str(), shown["client_id"].as_str()),
+        (Some("0oaApp"), Some("0oa1client2id"))
+    );
     // Another host: both secrets again, or nothing changes.
     let ran = home.line("okta set acme --api-url other.okta.com --api-token token").exits(2);
     assert!(ran.err.contains("--client-secret") && ran.err.contains("nothing was"), "{}", ran.err);
-    assert_eq!(home.line("okta show acme --json").done().json()["api_url"], "https://acme.okta.com");
-    home.line("okta set acme --api-url other.okta.com --api-token token --client-secret secret").done();
+    assert_eq!(
+        home.line("okta show acme --json").done().json()["api_url"],
+        "https://acme.okta.com"
+    );
+    home.line("okta set acme --api-url other.okta.com --api-token token --client-secret secret")
+        .done();
     let text = home.line("okta show acme").done().out;
     assert!(text.contains("https://other.okta.com") && text.contains("set on "), "{text}");
     let custom = "okta set acme --api-url https://id.acme.example --confirm-custom-domain --api-token - --client-secret secret";
-    let ran = home.muster_with(&custom.split_whitespace().collect::<Vec<_>>(), "s3cret-token\n").done();
+    let ran =
+        home.muster_with(&custom.split_whitespace().collect::<Vec<_>>(), "s3cret-token\n").done();
     assert!(!format!("{}{}", ran.out, ran.err).contains("s3cret"));
 }
 

@@ -11,9 +11,18 @@ fn prepared() -> Home {
     home.file("two", "s3cret-one s3cret-two\n");
     std::fs::write(home.path().join("binary"), [0xff, 0xfe, 0x00]).expect("written");
     home.file("bad-rules.toml", "manager = \"individual\"\nmanger = \"team\"\n");
-    home.file("bad-people.csv", "email,first_name,last_name\nnobody,Ana,Ito\nana@acme.example,Ana,Ito\n");
-    home.file("twice.csv", "email,first_name,last_name\nana@acme.example,Ana,Ito\nANA@acme.example,Ana,Ito\n");
-    home.file("taken.csv", "email,first_name,last_name\nana@acme.example,Ana,Ito\nolga@acme.example,Olga,O\n");
+    home.file(
+        "bad-people.csv",
+        "email,first_name,last_name\nnobody,Ana,Ito\nana@acme.example,Ana,Ito\n",
+    );
+    home.file(
+        "twice.csv",
+        "email,first_name,last_name\nana@acme.example,Ana,Ito\nANA@acme.example,Ana,Ito\n",
+    );
+    home.file(
+        "taken.csv",
+        "email,first_name,last_name\nana@acme.example,Ana,Ito\nolga@acme.example,Olga,O\n",
+    );
     home
 }
 
@@ -103,8 +112,13 @@ fn what_needs_okta_says_that_it_is_off() {
 #[test]
 fn a_secret_given_as_an_argument_is_refused_and_not_repeated() {
     let home = prepared();
-    let ran = home.line("okta set acme --api-url acme.okta.com --api-token 00s3cretPastedHere").exits(2);
-    assert!(ran.err.contains("never given on the command line") && !ran.err.contains("s3cret"), "{}", ran.err);
+    let ran =
+        home.line("okta set acme --api-url acme.okta.com --api-token 00s3cretPastedHere").exits(2);
+    assert!(
+        ran.err.contains("never given on the command line") && !ran.err.contains("s3cret"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -120,7 +134,10 @@ fn a_wrong_configuration_stops_every_command_and_is_told_at_once() {
         }
     }
     let told = home.line("check-config --json").exits(2).json();
-    assert_eq!((told["ok"].as_bool(), told["problems"].as_array().map(Vec::len)), (Some(false), Some(3)));
+    assert_eq!(
+        (told["ok"].as_bool(), told["problems"].as_array().map(Vec::len)),
+        (Some(false), Some(3))
+    );
     assert!(!home.path().join("data").exists(), "nothing was made");
 }
 
@@ -129,7 +146,11 @@ fn the_configuration_file_is_strict() {
     let home = Home::sqlite();
     home.file("muster.toml", "MUSTER_LISTEN = \"127.0.0.1:9000\"\ncolour = \"red\"\n");
     let ran = home.line("tenant list --config muster.toml").exits(2);
-    assert!(ran.err.contains("colour: there is no such setting (muster.toml, line 2)"), "{}", ran.err);
+    assert!(
+        ran.err.contains("colour: there is no such setting (muster.toml, line 2)"),
+        "{}",
+        ran.err
+    );
     let ran = home.line("--config nowhere.toml tenant list").exits(2);
     assert!(ran.err.contains("nowhere.toml cannot be read"), "{}", ran.err);
     home.file("muster.toml", "MUSTER_LISTEN = \"127.0.0.1:9000\"\n");
@@ -156,7 +177,10 @@ fn databases_that_are_not_ours_are_left_alone() {
         let ran = home.line("tenant list").exits(2);
         assert!(ran.err.contains(want) && !ran.err.contains("s3cret"), "{url}: {}", ran.err);
     }
-    assert_eq!(std::fs::read_to_string(home.path().join("text.db")).expect("there"), "not a database");
+    assert_eq!(
+        std::fs::read_to_string(home.path().join("text.db")).expect("there"),
+        "not a database"
+    );
 }
 
 #[test]
@@ -169,7 +193,11 @@ fn another_or_a_lost_master_key_is_refused() {
     assert!(ran.err.contains("does not fit this database"), "{}", ran.err);
     std::fs::write(&key, "short\n").expect("written");
     let ran = home.line("tenant list").exits(2);
-    assert!(ran.err.contains("master key file is not usable") && !ran.err.contains("short"), "{}", ran.err);
+    assert!(
+        ran.err.contains("master key file is not usable") && !ran.err.contains("short"),
+        "{}",
+        ran.err
+    );
     std::fs::remove_file(&key).expect("removed");
     let ran = home.line("tenant list").exits(2);
     assert!(ran.err.contains("put the file back"), "{}", ran.err);
