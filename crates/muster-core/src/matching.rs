@@ -36,6 +36,11 @@ impl Facts {
             .find(|person| person.id == id)
     }
 
+    /// Whether a person decided whose account this is.
+    pub(crate) fn is_paired(&self) -> bool {
+        matches!(self.pairing, Some(Pairing::Same(_)))
+    }
+
     fn tell_apart(&self, account: &Person) -> bool {
         matches!(&self.pairing, Some(Pairing::Different(id)) if *id == account.id)
     }
@@ -85,15 +90,16 @@ pub fn find(
         return Match::Review(ProblemCode::EmailDuplicate, text);
     }
     if let Some(holder) = &facts.holder {
-        if holder.is_managed() && holder_may_leave && !is_gone(holder) {
-            return Match::Wait;
-        }
         if facts.tell_apart(holder) {
             let text = format!(
                 "the e-mail belongs to {}, who is somebody else by decision; change it for one of them",
                 holder.display()
             );
             return Match::Review(ProblemCode::EmailConflict, text);
+        }
+        // Even somebody who is gone may be back in this listing, under another address.
+        if holder.is_managed() && holder_may_leave {
+            return Match::Wait;
         }
         return if holder.is_managed() {
             returner(mapped, holder, rules)

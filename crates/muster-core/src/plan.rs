@@ -103,25 +103,28 @@ pub fn plan(
     planned
 }
 
-/// Lets no account become two Okta users' at once. A decision by hand goes before an e-mail, then the smaller Okta id.
+/// Lets no account become two Okta users' at once. Its own Okta user goes first, then a decision by hand, then the smaller
+/// Okta id.
 fn one_account_each(rows: &[Row], planned: &mut [Planned]) {
-    let rank =
-        |row: &Row| (!matches!(row.facts.pairing, Some(Pairing::Same(_))), row.read.id.clone());
-    let mut first: BTreeMap<PersonId, (bool, OktaUserId)> = BTreeMap::new();
     let is_link = |plan: &Planned| plan.kind == ChangeKind::Link;
-    for (row, plan) in rows.iter().zip(planned.iter()).filter(|(_, plan)| is_link(plan)) {
-        let Some(target) = plan.target else { continue };
-        let rank = rank(row);
-        let best = first.entry(target).or_insert_with(|| rank.clone());
-        if rank < *best {
-            *best = rank;
-        }
+    if !planned.iter().any(is_link) {
+        return;
+    }
+    let mut owners: BTreeMap<PersonId, (Claim, &OktaUserId)> = BTreeMap::new();
+    for (row, plan) in rows.iter().zip(planned.iter()) {
+        let (account, claim) = match (&row.known, plan.target) {
+            (Some(person), _) => (person.id, Claim::Own),
+            (None, Some(target)) if row.facts.is_paired() => (target, Claim::Decision),
+            (None, Some(target)) => (target, Claim::Email),
+            (None, None) => continue,
+        };
+        let claim = (claim, &row.read.id);
+        owners.entry(account).and_modify(|best| *best = claim.min(*best)).or_insert(claim);
     }
     for plan in planned.iter_mut().filter(|plan| is_link(plan)) {
-        let Some((_, winner)) = plan.target.and_then(|target| first.get(&target)) else { continue };
-        if *winner != plan.okta_user_id {
-            plan.reason =
-                format!("another Okta user ({winner}) gets the account that fits this one too");
+        let Some((_, owner)) = plan.target.and_then(|target| owners.get(&target)) else { continue };
+        if **owner != plan.okta_user_id {
+            plan.reason = format!("the account that fits belongs to another Okta user ({owner})");
             plan.kind = ChangeKind::Review;
             plan.target = None;
             plan.after = None;
@@ -130,6 +133,14 @@ fn one_account_each(rows: &[Row], planned: &mut [Planned]) {
             plan.problems = vec![ProblemCode::EmailConflict];
         }
     }
+}
+
+/// Why an Okta user should have an account, the best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    Own,
+    Decision,
+    Email,
 }
 
 /// The profile of `person` once their access is taken away. Nothing else changes: all of it is there when they come back.
