@@ -3,8 +3,10 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use muster_core::guard::{GONE_MAX, GuardVerdict, LogEvidence, Proof, ReadById, SAMPLE, judge, prove};
 use muster_core::id::OktaUserId;
+use muster_core::person::StatusReason;
 use muster_core::problem::ProblemCode;
 use muster_core::run::{ChangeKind, RunPhase};
+use muster_core::scope::{Scope, scope};
 use muster_okta::error::{ErrorKind, OktaError};
 use muster_store::history::Write;
 use muster_store::items::{self, Item, ItemProof, ItemState};
@@ -195,7 +197,7 @@ impl Job<'_> {
                     Proof::Out(reason) => Some(Item { state: ItemState::Out, status_reason: Some(reason), ..item }),
                     Proof::Gone => Some(Item {
                         state: ItemState::Out,
-                        status_reason: Some(muster_core::person::StatusReason::DeletedInOkta),
+                        status_reason: Some(StatusReason::DeletedInOkta),
                         problems: vec![items::GONE.to_owned()],
                         ..item
                     }),
@@ -217,7 +219,7 @@ impl Job<'_> {
         let reads = stream::iter(batch)
             .map(|item| async move {
                 let read = job.read_by_id(&item.okta_user_id).await?;
-                Ok::<_, OktaError>((item.clone(), prove(&read)))
+                Ok::<_, OktaError>((item.clone(), job.weigh(&read)))
             })
             .buffered(AT_ONCE)
             .try_collect::<Vec<_>>();
@@ -238,6 +240,20 @@ impl Job<'_> {
                 }
                 Ok(None)
             }
+        }
+    }
+
+    /// What a read by id proves. An approval may also be about people whom a rule keeps out: they are assigned all the same.
+    fn weigh(&self, read: &ReadById) -> Proof {
+        let proof = prove(read);
+        match (read, &proof) {
+            (ReadById::User { user, assigned }, Proof::StillIn) if !self.lists() => {
+                match scope(user, *assigned, &self.rules, self.today) {
+                    Scope::Excluded { .. } => Proof::Out(StatusReason::Filtered),
+                    _ => proof,
+                }
+            }
+            _ => proof,
         }
     }
 

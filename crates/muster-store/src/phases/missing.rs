@@ -58,7 +58,8 @@ pub async fn next(
     rows.into_iter().map(Person::try_from).collect()
 }
 
-/// Some people with access whom the directory knows, those of the listing first: to see that a read by id works.
+/// Some people with access whom the directory knows, those of the listing first: to see that a read by id works. Nobody
+/// whose removal the run is about: they may well be gone.
 pub async fn canaries(write: &mut Write, run: RunId, limit: i64) -> Result<Vec<OktaUserId>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -77,9 +78,12 @@ pub async fn canaries(write: &mut Write, run: RunId, limit: i64) -> Result<Vec<O
         rows = write
             .tx()
             .fetch_all(
-                "SELECT okta_user_id FROM people WHERE tenant_id = $1 AND okta_user_id IS NOT NULL
-                 AND status <> 'deactivated' ORDER BY okta_user_id LIMIT $2",
-                &[tenant.into(), limit.into()],
+                "SELECT p.okta_user_id FROM people p WHERE p.tenant_id = $1 AND p.okta_user_id IS NOT NULL
+                 AND p.status <> 'deactivated' AND NOT EXISTS
+                     (SELECT 1 FROM run_items i WHERE i.tenant_id = p.tenant_id AND i.run_id = $2
+                      AND i.okta_user_id = p.okta_user_id AND i.change = 'deactivate')
+                 ORDER BY p.okta_user_id LIMIT $3",
+                &args,
             )
             .await?;
     }
