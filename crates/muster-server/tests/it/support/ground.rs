@@ -1,7 +1,7 @@
 //! Where a story is played: a database of its own on one engine, and a plain look into its tables.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use jiff::Timestamp;
 use muster_store::secrets::MasterKeys;
@@ -41,7 +41,7 @@ pub(crate) enum On {
 pub(crate) struct Ground {
     pub(crate) db: Db,
     place: Place,
-    tenants: AtomicU32,
+    tenants: AtomicU8,
     _folder: tempfile::TempDir,
     _postgres: Option<PostgresDatabase>,
 }
@@ -74,13 +74,13 @@ impl Ground {
         let now: Timestamp = "2026-11-23T00:00:00Z".parse().expect("a time");
         let keys = MasterKeys::parse(KEY).expect("a key");
         let db = Db::open(&url, keys, [4; 32], now).await.expect("a database");
-        let tenants = AtomicU32::new(0);
+        let tenants = AtomicU8::new(0);
         Some(Self { db, place, tenants, _folder: folder, _postgres: postgres })
     }
 
-    /// A subdomain that no other tenant of this database has.
-    pub(crate) fn subdomain(&self) -> String {
-        format!("company{}", self.tenants.fetch_add(1, Ordering::Relaxed))
+    /// A number that no other tenant of this database has.
+    pub(crate) fn next_number(&self) -> u8 {
+        self.tenants.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The tables of the database as they are, without the code under test in between.
