@@ -10,10 +10,9 @@ use muster_store::accounts::NewAccount;
 use super::exit::CliError;
 use super::words;
 
-pub(super) const HELP: &str = "\
-The first line names the columns: email, first_name, last_name, and optionally role (owner, admin, hr, learner),
-title, start_date (2026-11-23), employee_number, team, location and language. One account a line, separated by
-commas, semicolons or tabs, in UTF-8.";
+pub(super) const HELP: &str = "The first line names the columns: email, first_name, last_name, and optionally role \
+(owner, admin, hr, learner), title, start_date (2026-11-23), employee_number, team, location and language. One account a \
+line, separated by commas, semicolons or tabs, in UTF-8.";
 
 /// Mistakes told at once; whoever made more will see the pattern.
 const TOLD: usize = 20;

@@ -12,6 +12,7 @@ use super::{Context, Why, by, okta_set, okta_show, subdomain, sync};
 pub(super) enum Command {
     /// Turn the integration on for a tenant (the vendor's switch)
     Enable {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         #[command(flatten)]
@@ -19,6 +20,7 @@ pub(super) enum Command {
     },
     /// Turn it off: no page, no hook, no run. People stay as they are
     Disable {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         #[command(flatten)]
@@ -28,6 +30,7 @@ pub(super) enum Command {
     Set(okta_set::Set),
     /// Show the tenant's rules, or replace them from a TOML file
     Rules {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// A TOML file, or - for standard input; without it the rules are shown
@@ -38,11 +41,13 @@ pub(super) enum Command {
     },
     /// Show the settings without secrets, the state and the last runs
     Show {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
     },
     /// Show what a full run would change; changes no person and sends nothing
     Plan {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
     },

@@ -11,6 +11,7 @@ use super::{Context, Why, by, subdomain};
 
 #[derive(Debug, Args)]
 pub(super) struct Set {
+    /// The tenant's subdomain
     #[arg(value_name = "SUB", value_parser = subdomain)]
     sub: TenantSlug,
     /// The address of the Okta org, such as acme.okta.com

@@ -23,6 +23,7 @@ const PAGE: i64 = 500;
 pub(super) enum Command {
     /// List people by e-mail address
     List {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// Only those of one status: active, not_yet or deactivated
@@ -31,6 +32,7 @@ pub(super) enum Command {
     },
     /// Show a person and their timeline: what changed, when, why
     Show {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// An e-mail address, an id (per_…) or an Okta id
@@ -42,6 +44,7 @@ pub(super) enum Command {
     /// Add accounts that Okta does not know, all of them or none
     #[command(after_help = csv_people::HELP)]
     Import {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// A CSV file, or - for standard input
@@ -52,6 +55,7 @@ pub(super) enum Command {
     },
     /// Take somebody's access away by hand; the sync does not give it back on its own
     Deactivate {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// An e-mail address, an id (per_…) or an Okta id
@@ -63,6 +67,7 @@ pub(super) enum Command {
     },
     /// Give somebody's access back by hand
     Reactivate {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// An e-mail address, an id (per_…) or an Okta id
@@ -77,6 +82,7 @@ pub(super) enum Command {
     },
     /// Decide that an Okta user is an account that is here, or is not; the next run heeds it
     Pair {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// An e-mail address or an id (per_…)
@@ -95,6 +101,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
+    /// The tenant's subdomain
     #[arg(value_name = "SUB", value_parser = subdomain)]
     sub: TenantSlug,
     #[arg(long, value_parser = words::email)]

@@ -10,7 +10,7 @@ use muster_core::run::{RunKind, RunPhase};
 use muster_store::runs::Run;
 use tokio::sync::watch;
 
-use super::output::{count, thousands};
+use super::output::count;
 use crate::sync::{Progress, RunError};
 use crate::telemetry;
 
@@ -106,7 +106,7 @@ fn words(progress: &Progress) -> String {
         parts.push(count(progress.calls, "call", "calls"));
     }
     if let Some((used, allowed)) = progress.share.filter(|(_, allowed)| *allowed > 0) {
-        parts.push(format!("{} of {} of the rate limit", thousands(used), thousands(allowed)));
+        parts.push(format!("{} % of the rate limit", used * 100 / allowed));
     }
     parts.join(" · ")
 }
@@ -153,7 +153,7 @@ mod tests {
         };
         assert_eq!(
             words(&progress),
-            "reading people from Okta · 12,500 people · 26 calls · 41 of 300 of the rate limit"
+            "reading people from Okta · 12,500 people · 26 calls · 13 % of the rate limit"
         );
     }
 }

@@ -13,6 +13,7 @@ use super::{Context, Why, run_view, subdomain, words};
 pub(super) enum Command {
     /// List the newest runs
     List {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         /// How many
@@ -21,6 +22,7 @@ pub(super) enum Command {
     },
     /// Show one run: counts, problems, and the removals it holds
     Show {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         #[arg(value_name = "RUN", value_parser = words::run_id)]
@@ -28,6 +30,7 @@ pub(super) enum Command {
     },
     /// Drop the removals that a run holds: nobody is removed
     Discard {
+        /// The tenant's subdomain
         #[arg(value_name = "SUB", value_parser = subdomain)]
         sub: TenantSlug,
         #[arg(value_name = "RUN", value_parser = words::run_id)]

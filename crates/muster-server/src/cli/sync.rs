@@ -17,6 +17,7 @@ use crate::sync::Engine;
 
 #[derive(Debug, Args)]
 pub(super) struct Sync {
+    /// The tenant's subdomain
     #[arg(value_name = "SUB", value_parser = subdomain)]
     sub: TenantSlug,
     /// Remove the people whom this run holds: each is read again by id, and those still out are removed

@@ -219,6 +219,19 @@ async fn refused_credentials_and_rights_have_an_exit_code_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn logs_for_machines_are_json_on_stderr() {
+    let (okta, mut home) = fernhill().await;
+    home.set("MUSTER_LOG_FORMAT", "json");
+    home.set("MUSTER_LOG", "info");
+    okta.org().set_token_state(TokenState::Revoked);
+    let ran = home.line("okta sync fernhill --json").exits(4);
+    let logs: Vec<Value> =
+        ran.err.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(logs.iter().any(|log| log["level"] == "WARN"), "{}", ran.err);
+    assert_eq!(ran.lines().len(), 1, "the result alone is on stdout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_is_not_there_is_a_failure_with_a_word_about_it() {
     let (okta, home) = fernhill().await;
     home.line("okta set fernhill --app-id 0oaSomethingElse").done();

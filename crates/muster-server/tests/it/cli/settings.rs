@@ -206,6 +206,32 @@ fn settings_are_tidied_kept_and_shown_without_secrets() {
 }
 
 #[test]
+fn several_first_starts_at_once_agree_on_one_key() {
+    let home = Home::sqlite();
+    let start = || {
+        let mut command = home.command(&["tenant", "list"]);
+        command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("started")
+    };
+    let started: Vec<_> = (0..6).map(|_| start()).collect();
+    for child in started {
+        let output = child.wait_with_output().expect("ended");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+    }
+    let left: Vec<_> = std::fs::read_dir(home.path().join("data"))
+        .expect("listed")
+        .map(|file| file.expect("a file").file_name().into_string().expect("text"))
+        .filter(|name| name.contains("key"))
+        .collect();
+    assert_eq!(left, ["master.key"]);
+    home.line("tenant create acme --name Acme --owner o@acme.example").done();
+}
+
+#[test]
 fn results_are_for_stdout_and_the_rest_is_not() {
     let home = acme();
     for line in ["tenant list", "people list acme", "okta show acme", "check-config", "migrate"] {

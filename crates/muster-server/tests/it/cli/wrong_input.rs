@@ -1,5 +1,7 @@
 //! Wrong input: a clear word about what is wrong with it, exit code 2, and nothing changed.
 
+use sqlx::Connection as _;
+
 use crate::support::Home;
 
 fn prepared() -> Home {
@@ -181,6 +183,22 @@ fn databases_that_are_not_ours_are_left_alone() {
         std::fs::read_to_string(home.path().join("text.db")).expect("there"),
         "not a database"
     );
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let home = prepared();
+    let url = format!("sqlite://{}", home.path().join("data/muster.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("the file");
+    sqlx::query("UPDATE muster_schema SET version = 99, oldest = 99")
+        .execute(&mut connection)
+        .await
+        .expect("newer");
+    connection.close().await.expect("closed");
+    for line in ["tenant list", "migrate", "okta enable acme"] {
+        let ran = home.line(line).exits(2);
+        assert!(ran.err.contains("version 99, which needs a newer muster"), "{}", ran.err);
+    }
 }
 
 #[test]
