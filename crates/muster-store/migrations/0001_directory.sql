@@ -117,9 +117,10 @@ CREATE UNIQUE INDEX people_by_okta ON people (tenant_id, okta_user_id) WHERE okt
 CREATE UNIQUE INDEX people_by_email ON people (tenant_id, email_key);
 CREATE INDEX people_by_login ON people (tenant_id, login_key) WHERE login_key IS NOT NULL;
 CREATE INDEX people_by_manager ON people (tenant_id, manager_id) WHERE manager_id IS NOT NULL;
-CREATE INDEX people_by_name ON people (tenant_id, name_key);
+CREATE INDEX people_unmanaged ON people (tenant_id, name_key) WHERE okta_user_id IS NULL;
 CREATE INDEX people_by_number ON people (tenant_id, employee_number) WHERE employee_number IS NOT NULL;
 CREATE INDEX people_with_problems ON people (tenant_id, problems) WHERE problems <> 0;
+CREATE INDEX people_to_confirm ON people (tenant_id) WHERE confirm_needed;
 CREATE INDEX people_owners ON people (tenant_id) WHERE role = 'owner';
 
 CREATE TABLE teams (

@@ -18,7 +18,8 @@ use crate::time::{days, micros};
 /// A whole row of `people` as it is to be from now on.
 ///
 /// For somebody who is there already, `role`, `break_glass`, `pinned`, `manager_id` and `created_at` are left as they are stored: no run
-/// may change them. A manager set by hand is not even here.
+/// may change them. A manager set by hand is not even here. Whoever must be confirmed stays so until somebody does, or
+/// until access is taken again.
 #[derive(Debug, Clone)]
 pub struct PersonWrite<'a> {
     pub id: PersonId,
@@ -66,7 +67,8 @@ const TAIL: &str = "ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded
         start_date = excluded.start_date, from_okta = excluded.from_okta, login = excluded.login,
         login_key = excluded.login_key, employee_number = excluded.employee_number, display_name = excluded.display_name,
         manager_raw = excluded.manager_raw, manager_key = excluded.manager_key,
-        deactivated_at = excluded.deactivated_at, confirm_needed = excluded.confirm_needed,
+        deactivated_at = excluded.deactivated_at,
+        confirm_needed = (excluded.status <> 'deactivated' AND (people.confirm_needed OR excluded.confirm_needed)),
         planned_hash = excluded.planned_hash, planned_rules = excluded.planned_rules, due_day = excluded.due_day,
         observed_at = excluded.observed_at, problems = excluded.problems";
 

@@ -80,6 +80,9 @@ impl Job<'_> {
                 *by_code.entry(*code).or_default() += people;
             }
         }
+        // Told for as long as somebody waits, not only by the plan that brought them back.
+        by_code.insert(ProblemCode::ReturnsAfterLongAbsence, query::unconfirmed(write).await?);
+        by_code.retain(|_, people| *people > 0);
         for (code, people) in by_code.into_iter().filter(|(code, _)| !told.contains(code)) {
             self.run.note(problem(code, people, ""));
         }

@@ -26,6 +26,23 @@ pub async fn problem_bits(write: &mut Write) -> Result<Vec<(i64, u64)>, StoreErr
     Ok(rows.into_iter().map(|row| (row.problems, u64::try_from(row.n).unwrap_or(0))).collect())
 }
 
+/// How many people may not sign in before somebody confirms their return.
+pub async fn unconfirmed(write: &mut Write) -> Result<u64, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        n: i64,
+    }
+    let tenant = write.tenant().uuid();
+    let row: Option<Row> = write
+        .tx()
+        .fetch_optional(
+            "SELECT COUNT(*) AS n FROM people WHERE tenant_id = $1 AND confirm_needed",
+            &[tenant.into()],
+        )
+        .await?;
+    Ok(row.map_or(0, |row| u64::try_from(row.n).unwrap_or(0)))
+}
+
 /// A manager value that leads to nobody, and how many people carry it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unresolved {
