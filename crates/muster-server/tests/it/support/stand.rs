@@ -306,9 +306,11 @@ impl Stand {
 
     /// Gives somebody another role, as no run may.
     pub(crate) async fn set_role(&mut self, email: &str, role: Role) {
+        let tenant = self.tenant.tenant().await.expect("a tenant").slug;
         let sql = format!(
-            "UPDATE people SET role = '{role}' WHERE email_key = '{email}' AND tenant_id = (SELECT tenant_id FROM people \
-             WHERE email_key = '{email}')"
+            "UPDATE people SET role = '{role}' WHERE email_key = '{email}' AND tenant_id = (SELECT id FROM tenants WHERE \
+             slug = '{}')",
+            tenant.as_str()
         );
         assert_eq!(self.tables.execute(&sql).await, 1, "{email}");
         self.seen.forget_roles();
