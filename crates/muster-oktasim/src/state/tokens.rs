@@ -93,7 +93,8 @@ impl Org {
     /// Judges an `Authorization` header and notes the use of the token.
     pub(crate) fn access(&mut self, authorization: Option<&str>, now: Timestamp) -> Access {
         let Some(value) = authorization else { return Access::Missing };
-        let Some(value) = value.strip_prefix("SSWS ").map(str::trim) else { return Access::Bad };
+        // Okta's Python SDK (3.4.6) leaves out the blank, and works with Okta all the same.
+        let Some(value) = value.strip_prefix("SSWS").map(str::trim) else { return Access::Bad };
         let Some(number) = self.tokens.iter().position(|token| token.value == value) else {
             return Access::Bad;
         };
