@@ -169,9 +169,9 @@ kind! {
 kind! {
     MirrorRow {
         run_id: Uuid, okta_user_id: String, okta_status: String, email_key: Option<String>, name_key: String,
-        attributes: String, hash: Vec<u8>, email_winner: Option<String>, deferred: bool,
+        hash: Vec<u8>, email_winner: Option<String>, deferred: bool,
     }
-    "SELECT m.run_id, m.okta_user_id, m.okta_status, m.email_key, m.name_key, m.attributes, m.hash, m.email_winner, m.deferred
+    "SELECT m.run_id, m.okta_user_id, m.okta_status, m.email_key, m.name_key, m.hash, m.email_winner, m.deferred
      FROM mirror m JOIN runs r ON r.id = m.run_id ORDER BY r.queued_at, r.id, m.okta_user_id"
 }
 
@@ -216,16 +216,16 @@ impl Names {
 
     /// The text with every id that has a name replaced by it, whether it is written with or without hyphens.
     fn put_into(&self, text: &str) -> String {
+        let of_an_id = |c: char| matches!(c, '0'..='9' | 'a'..='f' | '-');
         let mut named = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            let known = [36, 32].into_iter().find_map(|length| {
-                let id = Uuid::try_parse(rest.get(..length)?).ok()?;
-                Some((length, self.0.get(&id)?))
-            });
-            let (length, put) = known.map_or((first.len_utf8(), None), |(length, name)| (length, Some(name)));
-            named.push_str(put.map_or(&rest[..length], String::as_str));
-            rest = &rest[length..];
+        while !rest.is_empty() {
+            let (word, after) = rest.split_at(rest.find(|c| !of_an_id(c)).unwrap_or(rest.len()));
+            let id = Uuid::try_parse(word).ok().filter(|_| word.len() >= 32);
+            named.push_str(id.and_then(|id| self.0.get(&id)).map_or(word, String::as_str));
+            let (between, after) = after.split_at(after.find(of_an_id).unwrap_or(after.len()));
+            named.push_str(between);
+            rest = after;
         }
         named
     }

@@ -10,8 +10,8 @@ use super::gate::Gate;
 use crate::support::{Home, connect_to};
 
 /// Three steps of people, four pages of people.
-const PEOPLE: u32 = 1_300;
-const PAGE: usize = 350;
+const PEOPLE: u32 = 1_060;
+const PAGE: usize = 300;
 
 /// Which database an installation is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Admin {
         for number in 200..260 {
             self.set(number, "managerId", self.who(5));
         }
-        for number in 700..1_200 {
+        for number in 850..1_050 {
             self.set(number, "title", "Everything");
         }
         self.act(&Action::RenameDepartment { from: "Engineering".to_owned(), to: "Product Engineering".to_owned() });
