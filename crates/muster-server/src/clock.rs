@@ -2,6 +2,7 @@
 //!
 //! Everything else is given `now` as an argument or waits through a [`Clock`], so that a test can let a day pass at once.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -15,13 +16,32 @@ pub enum Clock {
     /// The machine's clock.
     Wall,
     /// A clock for tests: waiting moves it forward at once.
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<ManualClock>),
+}
+
+/// A clock that stands still until it is told to move.
+pub struct ManualClock {
+    micros: AtomicI64,
+    looked: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ManualClock").field(&self.micros).finish()
+    }
 }
 
 impl Clock {
     /// A clock for tests that begins at `start`.
     pub fn manual(start: Timestamp) -> Self {
-        Self::Manual(Arc::new(AtomicI64::new(start.as_microsecond())))
+        Self::watched(start, || {})
+    }
+
+    /// A clock for tests that tells of each look at it. Every step of a run looks several times, so whoever is told can
+    /// break a run off at any of these places.
+    pub fn watched(start: Timestamp, looked: impl Fn() + Send + Sync + 'static) -> Self {
+        let micros = AtomicI64::new(start.as_microsecond());
+        Self::Manual(Arc::new(ManualClock { micros, looked: Box::new(looked) }))
     }
 
     /// The present moment, in whole microseconds, as the database keeps it.
@@ -29,7 +49,10 @@ impl Clock {
         let micros = match self {
             #[expect(clippy::disallowed_methods, reason = "this is the clock")]
             Self::Wall => Timestamp::now().as_microsecond(),
-            Self::Manual(at) => at.load(Ordering::SeqCst),
+            Self::Manual(clock) => {
+                (clock.looked)();
+                clock.micros.load(Ordering::SeqCst)
+            }
         };
         Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
     }
@@ -39,8 +62,9 @@ impl Clock {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the clock")]
             Self::Wall => tokio::time::sleep(pause).await,
-            Self::Manual(at) => {
-                at.fetch_add(i64::try_from(pause.as_micros()).unwrap_or(0), Ordering::SeqCst);
+            Self::Manual(clock) => {
+                let micros = i64::try_from(pause.as_micros()).unwrap_or(0);
+                clock.micros.fetch_add(micros, Ordering::SeqCst);
                 tokio::task::yield_now().await;
             }
         }
@@ -48,8 +72,8 @@ impl Clock {
 
     /// Moves a manual clock; the wall clock is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(at) = self {
-            at.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
+        if let Self::Manual(clock) = self {
+            clock.micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
         }
     }
 }
