@@ -110,15 +110,16 @@ impl Tx {
 
     /// Updates rows from a list of pairs in one statement; says how many rows it touched.
     ///
-    /// `head` ends in `FROM`, `tail` begins with `AS v`: the pairs are `v.column1` and `v.column2`, and `$1` is `scope`.
+    /// `update` says `FROM v`: the pairs are `v.column1` and `v.column2`, and `v.scope` is `scope` beside each of them.
+    /// It must compare its table with `v.scope` and not with a parameter: SQLite would otherwise rather walk through all
+    /// rows of the scope, looking for each in the list, than through the list.
     pub async fn set_ids(
-        &mut self, doing: &'static str, head: &'static str, tail: &'static str, scope: &Arg<'_>,
-        pairs: &[(PersonId, Option<PersonId>)],
+        &mut self, update: &'static str, scope: &Arg<'_>, pairs: &[(PersonId, Option<PersonId>)],
     ) -> Result<u64, StoreError> {
         if pairs.is_empty() {
             return Ok(0);
         }
-        let failed = |cause| StoreError::during(doing, cause);
+        let failed = |cause| StoreError::sql(update, cause);
         let scope = std::slice::from_ref(scope);
         match &mut self.0 {
             Transactions::Sqlite(tx) => {
@@ -126,7 +127,8 @@ impl Tx {
                 let list = pairs.iter().map(|(id, value)| vec![hex(*id), value.map_or(serde_json::Value::Null, hex)]);
                 let list = serde_json::Value::from(list.collect::<Vec<_>>()).to_string();
                 let sql = format!(
-                    "{head} (SELECT unhex(value ->> 0) AS column1, unhex(value ->> 1) AS column2 FROM json_each($2)) {tail}"
+                    "WITH v AS MATERIALIZED (SELECT $1 AS scope, unhex(value ->> 0) AS column1, unhex(value ->> 1) AS column2
+                                             FROM json_each($2)) {update}"
                 );
                 let mut args = sqlite_args(scope).map_err(failed)?;
                 args.add(list).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
@@ -136,7 +138,10 @@ impl Tx {
             Transactions::Postgres(tx) => {
                 let (ids, values): (Vec<Uuid>, Vec<Option<Uuid>>) =
                     pairs.iter().map(|(id, value)| (id.uuid(), value.map(PersonId::uuid))).unzip();
-                let sql = format!("{head} (SELECT * FROM UNNEST($2::uuid[], $3::uuid[]) AS u (column1, column2)) {tail}");
+                let sql = format!(
+                    "WITH v AS (SELECT $1 AS scope, u.column1, u.column2
+                                FROM UNNEST($2::uuid[], $3::uuid[]) AS u (column1, column2)) {update}"
+                );
                 let mut args = pg_args(scope).map_err(failed)?;
                 args.add(ids).and_then(|()| args.add(values)).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
                 let update = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), args);

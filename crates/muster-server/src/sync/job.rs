@@ -107,8 +107,21 @@ impl<'a> Job<'a> {
         Ok(Self { engine, db, claim, run, rules, keep, today, staged: 0, ids: engine.fork_ids(engine.now()), okta: None, calls_before })
     }
 
-    /// Works until the run is finished.
+    /// Works until the run is finished. A connection that cannot be used ends it as failed: waiting would mend nothing.
     pub(super) async fn carry_on(mut self) -> Result<(), RunError> {
+        match self.phases().await {
+            Err(RunError::NotConnected(NotConnected::Store(cause))) => Err(cause.into()),
+            Err(RunError::NotConnected(cause)) => {
+                let write = self.step().await?;
+                self.run.note(problem(ProblemCode::OktaUnreachable, 0, &cause.to_string()));
+                self.finish(write, RunState::Failed).await?;
+                Err(cause.into())
+            }
+            other => other,
+        }
+    }
+
+    async fn phases(&mut self) -> Result<(), RunError> {
         while self.run.is_open() {
             self.show();
             match self.run.phase {

@@ -14,7 +14,7 @@ use super::job::{Job, RunError};
 const SCAN: i64 = 2_000;
 /// People who are planned and written in one step: large enough that the commit vanishes, small enough that the one writer of
 /// SQLite is not held longer than some milliseconds.
-const BATCH: i64 = 500;
+const BATCH: i64 = 1_000;
 
 impl Job<'_> {
     pub(super) async fn people(&mut self) -> Result<(), RunError> {

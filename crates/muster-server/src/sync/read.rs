@@ -48,7 +48,10 @@ impl Job<'_> {
         let mut fetched = self.fetch(at.as_ref()).await?;
         loop {
             let (people, next) = match fetched {
-                Ok(page) => staged(page),
+                Ok(page) => {
+                    self.tell_unreadable(&page);
+                    staged(page)
+                }
                 Err(error) if error.kind() == ErrorKind::BadCursor && self.run.restarts < RESTARTS_MAX => {
                     self.begin_again().await?;
                     at = None;
@@ -86,6 +89,15 @@ impl Job<'_> {
         self.okta().await?;
         let okta = self.connected()?;
         Ok(self.beating(okta.client.app_users_page(&okta.app_id, &self.keep, at)).await?)
+    }
+
+    /// Somebody who is listed and cannot be read is left as they are: they are not in the mirror, so the read by id that a
+    /// removal needs would have to succeed first.
+    fn tell_unreadable(&mut self, page: &UsersPage) {
+        let Some(first) = page.skipped_unreadable.first() else { return };
+        let people = page.skipped_unreadable.len() as u64;
+        let detail = format!("{} and {} more people of the list", first.id, people - 1);
+        self.run.note(problem(ProblemCode::OktaUnreadable, people, &detail));
     }
 
     async fn begin_again(&mut self) -> Result<(), RunError> {

@@ -105,9 +105,11 @@ macro_rules! moved {
 }
 
 const MOVED: &str = moved!("");
-const MOVED_BY_NAME: &str = moved!(
-    ", (SELECT k.id FROM people k WHERE k.tenant_id = p.tenant_id AND k.name_key = p.manager_key AND NOT EXISTS
-            (SELECT 1 FROM people j WHERE j.tenant_id = k.tenant_id AND j.name_key = k.name_key AND j.id <> k.id))"
+// Names have no index, because few tenants let them count: the unique ones are listed once a statement.
+const MOVED_BY_NAME: &str = concat!(
+    "WITH counted AS (SELECT id, name_key, COUNT(*) OVER (PARTITION BY name_key) AS n FROM people WHERE tenant_id = $1),
+          named AS MATERIALIZED (SELECT id, name_key FROM counted WHERE n = 1) ",
+    moved!(", (SELECT k.id FROM named k WHERE k.name_key = p.manager_key)")
 );
 
 /// People of a stretch whose manager moved. A first and last name counts only if `by_name`, and only if it is unique.
@@ -143,9 +145,8 @@ pub async fn set(write: &mut Write, moved: &[Moved]) -> Result<(), StoreError> {
     write
         .tx()
         .set_ids(
-            "set managers",
-            "UPDATE people SET manager_id = v.column2, version = version + 1 FROM",
-            "AS v WHERE people.tenant_id = $1 AND people.id = v.column1",
+            "UPDATE people SET manager_id = v.column2, version = version + 1 FROM v
+             WHERE people.tenant_id = v.scope AND people.id = v.column1",
             &tenant.into(),
             &pairs,
         )

@@ -149,9 +149,7 @@ pub(crate) async fn lists_of_values_find_and_set(world: &mut World) {
     let touched = write
         .tx()
         .set_ids(
-            "set ids",
-            "UPDATE kinds SET maybe_id = v.column2 FROM",
-            "AS v WHERE kinds.number < $1 AND kinds.id = v.column1",
+            "UPDATE kinds SET maybe_id = v.column2 FROM v WHERE kinds.number < v.scope AND kinds.id = v.column1",
             &9_i64.into(),
             &pairs,
         )

@@ -1,0 +1,134 @@
+//! The processes that are measured, and the simulator that all of them read from.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::measure::{Cost, cost};
+use crate::binaries;
+
+/// A simulator in a process of its own, without latency or limits.
+pub(crate) struct Simulator {
+    child: Child,
+    pub(crate) base: String,
+    pub(crate) app_id: String,
+    pub(crate) token: String,
+    secret: String,
+}
+
+impl Simulator {
+    /// Starts one with so many people, all assigned.
+    pub(crate) fn start(people: u64) -> anyhow::Result<Self> {
+        let program = binaries()?.join("muster-oktasim");
+        let mut child = Command::new(&program)
+            .args(["--port", "0", "--people", &people.to_string(), "--seed", "1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}; build it with cargo build --release --workspace", program.display()))?;
+        let out = child.stdout.take().context("the simulator has no output")?;
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line)?;
+        let said: Value = serde_json::from_str(&line).context("the simulator did not introduce itself")?;
+        let text = |name: &str| said[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+        Ok(Self {
+            base: text("base")?,
+            app_id: text("app_id")?,
+            token: text("api_token")?,
+            secret: text("client_secret")?,
+            child,
+        })
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A fresh database with a tenant that is connected to the simulator.
+pub(crate) struct Muster<'a> {
+    simulator: &'a Simulator,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> Muster<'a> {
+    pub(crate) fn connect(simulator: &'a Simulator) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("token"), &simulator.token)?;
+        std::fs::write(folder.path().join("secret"), &simulator.secret)?;
+        let new = Self { simulator, folder };
+        let file = |name: &str| new.folder.path().join(name).display().to_string();
+        new.done(&["tenant", "create", "bench", "--name", "Bench", "--owner", "owner@bench.example"])?;
+        new.done(&["okta", "enable", "bench"])?;
+        new.done(&[
+            "okta", "set", "bench", "--api-url", &simulator.base, "--client-id", &simulator.app_id,
+            "--client-secret", &file("secret"), "--api-token", &file("token"),
+        ])?;
+        Ok(new)
+    }
+
+    fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(binaries()?.join("muster"));
+        let host = self.simulator.base.trim_start_matches("http://");
+        command
+            .args(arguments)
+            .env("MUSTER_DATABASE_URL", format!("sqlite://{}", self.database().display()))
+            .env("MUSTER_OKTA_EXTRA_HOSTS", host);
+        Ok(command)
+    }
+
+    fn done(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        cost(&mut self.command(arguments)?).map(drop)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("muster.db")
+    }
+
+    /// One full run; what it cost, and the run as it tells of itself.
+    pub(crate) fn sync(&self) -> anyhow::Result<(Cost, Value)> {
+        let (cost, output) = cost(&mut self.command(&["okta", "sync", "bench", "--json"])?)?;
+        Ok((cost, serde_json::from_slice(&output.stdout).context("the run did not tell of itself")?))
+    }
+}
+
+/// All pages read and parsed by our client, nothing stored.
+pub(crate) fn floor(simulator: &Simulator, people: u64) -> anyhow::Result<Cost> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["floor", "--base", &simulator.base, "--app-id", &simulator.app_id, "--token", &simulator.token]);
+    counted(&mut command, people)
+}
+
+const LISTING: &str = "
+const okta = require('@okta/okta-sdk-nodejs');
+const client = new okta.Client({ orgUrl: process.env.BASE, token: process.env.TOKEN, disableHttpsCheck: true });
+(async () => {
+  let n = 0;
+  const users = await client.userApi.listUsers({ limit: 200 });
+  await users.each(() => { n += 1; });
+  console.log(n);
+})();
+";
+
+/// Okta's Node SDK listing everybody, nothing stored. `modules` is the `node_modules` that holds it.
+pub(crate) fn node(simulator: &Simulator, modules: &Path, people: u64) -> anyhow::Result<Cost> {
+    let mut command = Command::new("node");
+    command
+        .args(["-e", LISTING])
+        .env("NODE_PATH", modules)
+        .env("BASE", &simulator.base)
+        .env("TOKEN", &simulator.token);
+    counted(&mut command, people)
+}
+
+fn counted(command: &mut Command, people: u64) -> anyhow::Result<Cost> {
+    let (cost, output) = cost(command)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(said.trim() == people.to_string(), "listed {} of {people}", said.trim());
+    Ok(cost)
+}
