@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::field::{Field, FieldChange, FieldSet};
 use crate::id::{OktaUserId, PersonId};
 use crate::mapping::{EmailProblem, Mapped, Mapper};
-use crate::matching::{Facts, Match, Pairing, find};
+use crate::matching::{Facts, Match, find};
 use crate::okta_user::{OktaStatus, OktaUser};
 use crate::person::{Email, Person, Profile, Role, Status, StatusReason};
 use crate::problem::ProblemCode;

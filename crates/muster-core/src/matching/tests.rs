@@ -170,10 +170,10 @@ fn an_account_of_another_okta_user() {
 
 #[test]
 fn only_a_holder_who_may_leave_is_waited_for() {
+    use StatusReason::{Assigned, DeactivatedInOkta, Suspended};
     let rules = Rules::parse("email_domains = [\"acme.example\"]").expect("rules");
     let mapped = map(&user("00u_new", "ACTIVE", &ana()), &rules);
     let wait = |facts: &Facts| find(&mapped, facts, &rules, true, true) == Match::Wait;
-    use StatusReason::{Assigned, DeactivatedInOkta, Suspended};
     assert!(wait(&holder(|p| linked(p, Status::Active, Assigned))), "E6");
     assert!(
         wait(&holder(|p| linked(p, Status::Deactivated, Suspended))),
@@ -188,6 +188,8 @@ fn only_a_holder_who_may_leave_is_waited_for() {
 
 #[test]
 fn likely_doubles() {
+    type Change = fn(&mut Person);
+
     let rules = "[map]\nstart_date = \"startDate\"";
     let mut attributes = ana();
     attributes.extend([("startDate", "2026-01-05"), ("employeeNumber", "0042")]);
@@ -197,10 +199,14 @@ fn likely_doubles() {
         change(&mut twin);
         Facts { namesake: Some(twin), pairing, ..Facts::default() }
     };
-    let cases: [(&str, fn(&mut Person), &str); 5] = [
+    let cases: [(&str, Change, &str); 5] = [
         ("E2 a name alone", |_| (), "create"),
-        ("E2 same start date", |p| p.profile.start_date = date(2026, 1, 5), "likely_duplicate"),
-        ("E2 another start date", |p| p.profile.start_date = date(2026, 1, 6), "create"),
+        (
+            "E2 same start date",
+            |p| p.profile.start_date = Some(date(2026, 1, 5)),
+            "likely_duplicate",
+        ),
+        ("E2 another start date", |p| p.profile.start_date = Some(date(2026, 1, 6)), "create"),
         ("E9 same number", |p| p.profile.employee_number = Some("0042".into()), "likely_duplicate"),
         ("E9 another number", |p| p.profile.employee_number = Some("42".into()), "create"),
     ];

@@ -16,8 +16,8 @@ pub(crate) fn days_ago(days: i64) -> Option<Timestamp> {
     now().checked_sub(SignedDuration::from_hours(24 * days)).ok()
 }
 
-pub(crate) fn date(year: i16, month: i8, day: i8) -> Option<Date> {
-    Some(Date::constant(year, month, day))
+pub(crate) fn date(year: i16, month: i8, day: i8) -> Date {
+    Date::constant(year, month, day)
 }
 
 pub(crate) fn okta_id(text: &str) -> OktaUserId {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::fixtures::{TODAY, days_ago, now, okta_id, person, person_id, rules, user};
 use super::*;
 use crate::mapping::map;
+use crate::matching::Pairing;
 use crate::name::key_of;
 
 /// A directory and the Okta organisation beside it.
@@ -225,6 +226,7 @@ fn any_person() -> impl Strategy<Value = Person> {
                     (Status::Active, Some(_)) => (status, StatusReason::Assigned),
                 };
                 profile.title = titled.then(|| "Coach".to_owned());
+                profile.team = crate::name::Name::parse(if titled { "SALES" } else { "Board" });
                 profile.employee_number = number;
                 profile.from_okta = FieldSet::from_bits(i64::from(fed));
                 person.deactivated_at = days_ago(days).filter(|_| status == Status::Deactivated);
@@ -437,6 +439,9 @@ proptest! {
             let own = |field| !held.from_okta.has(field) || before.pinned.has(field) || !world.rules.clear_empty;
             prop_assert!(!own(Field::Title) || after.title.is_some() || held.title.is_none());
             prop_assert!(!own(Field::EmployeeNumber) || after.employee_number.is_some() || held.employee_number.is_none());
+            for field in PINNABLE.into_iter().filter(|field| before.pinned.has(*field) && *field != Field::Email) {
+                prop_assert_eq!(after.from_okta.has(field), held.from_okta.has(field), "whose {} it is", field);
+            }
             let shown = changes(Some(held), after);
             prop_assert_eq!(&planned.fields, &shown);
             for change in shown {
