@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use muster_oktasim::{OrgHandle, Request, org};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u32>().unwrap_or_default());
+    let mut arguments =
+        std::env::args().skip(1).map(|text| text.parse::<u32>().unwrap_or_default());
     let people = arguments.next().unwrap_or(100_000);
     let rounds = arguments.next().unwrap_or(1);
     let org = OrgHandle::new(org::scaled(people, 1, jiff::civil::date(2026, 11, 23)));
@@ -20,10 +21,14 @@ fn main() {
     for _ in 0..rounds {
         let mut target = format!("/api/v1/apps/{app}/users?expand=user&limit=500");
         loop {
-            let reply = org.handle(&Request::get(target.as_str()).ssws(&token), Timestamp::UNIX_EPOCH);
+            let reply =
+                org.handle(&Request::get(target.as_str()).ssws(&token), Timestamp::UNIX_EPOCH);
             pages += 1;
             bytes += reply.body.len();
-            match reply.next().and_then(|next| next.find("/api/").map(|start| next[start..].to_owned())) {
+            match reply
+                .next()
+                .and_then(|next| next.find("/api/").map(|start| next[start..].to_owned()))
+            {
                 Some(next) => target = next,
                 None => break,
             }

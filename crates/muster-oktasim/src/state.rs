@@ -60,6 +60,8 @@ pub struct Org {
     pub(crate) outbox: Outbox,
     /// The administrator in whose name changes from outside the API are logged.
     pub(crate) admin: u32,
+    /// How many people exist only so that the simulator works: the service account of a scaled company.
+    pub(crate) aside: usize,
     /// People with a story, by what they show.
     pub(crate) planted: Vec<crate::org::Planted>,
     /// Values of linked objects: relation and person to the people it leads to.
@@ -159,6 +161,7 @@ impl Org {
             past: Past::default(),
             outbox: Outbox::default(),
             admin: 0,
+            aside: 0,
             planted: Vec::new(),
             linked: BTreeMap::new(),
         };
@@ -190,9 +193,9 @@ impl Org {
         self.tokens.first().map_or_else(String::new, |token| token.value.clone())
     }
 
-    /// How many people exist, in whatever status.
+    /// How many people exist, in whatever status, without a scaled company's service account.
     pub fn people_count(&self) -> usize {
-        self.people.iter().flatten().count()
+        self.people.iter().flatten().count().saturating_sub(self.aside)
     }
 
     /// How many people are assigned to the app under test.

@@ -37,6 +37,7 @@ pub fn scaled(people: u32, seed: u64, today: Date) -> Org {
     let service = service_account(&mut org, at);
     let owner = org.place(service);
     org.admin = owner;
+    org.aside = 1;
     if let Some(token) = org.tokens.first_mut() {
         token.owner = owner;
     }

@@ -1,6 +1,5 @@
 //! The same org over HTTP.
 
-use jiff::Timestamp;
 use muster_oktasim::{Fault, Rule, RunningSim, Sim, SimConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,8 +122,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
 async fn the_admin_api_says_what_it_did_and_why_not() {
     let sim = start().await;
     let person = "mona.mover@fernhill.example";
-    let act = |action: Value| async move { action };
-    let suspend = act(json!({ "do": "suspend", "who": person })).await.to_string();
+    let suspend = json!({ "do": "suspend", "who": person }).to_string();
     let done = json_of(&exchange(&sim, "POST", "/_sim/act", &suspend).await);
     assert_eq!(done["people"], 1);
     let again = exchange(&sim, "POST", "/_sim/act", &suspend).await;
@@ -155,7 +153,6 @@ async fn many_simulators_run_side_by_side() {
     let (one, other) = tokio::join!(start(), start());
     assert_ne!(one.base(), other.base());
     drop(one);
-    let date = exchange(&other, "GET", "/api/v1/users/me", "").await;
-    let now = Timestamp::UNIX_EPOCH;
-    assert!(date.contains("date: ") && now.as_second() == 0);
+    let answer = exchange(&other, "GET", "/api/v1/users/me", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
