@@ -1,9 +1,10 @@
 //! A simulated Okta behind a gate: it counts the calls, and keeps back the answer to one of them for as long as a test wants.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use muster_oktasim::{Org, OrgHandle, Request};
+use muster_oktasim::{Org, OrgHandle, Reply, Request};
 use muster_server::clock::Clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,8 +18,13 @@ pub(super) struct Gate {
     org: OrgHandle,
     base: String,
     book: Arc<Mutex<Book>>,
+    answers: Answers,
     _server: JoinSet<()>,
 }
+
+/// Answers by what was asked. Nobody changes the org while a story is told again and again, so the simulator need not make
+/// the same answer again.
+type Answers = Arc<Mutex<BTreeMap<String, Reply>>>;
 
 /// What was asked so far, and what is to be kept back.
 #[derive(Default)]
@@ -44,13 +50,20 @@ impl Gate {
         org.base.clone_from(&base);
         let org = OrgHandle::new(org);
         let book = Arc::new(Mutex::new(Book::default()));
+        let answers = Answers::default();
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, org.clone(), Arc::clone(&book)));
-        Self { org, base, book, _server: server }
+        server.spawn(serve(listener, org.clone(), Arc::clone(&book), Arc::clone(&answers)));
+        Self { org, base, book, answers, _server: server }
     }
 
+    /// The org; whoever changes it lets the answers be made anew by [`Self::changed`].
     pub(super) fn org(&self) -> &OrgHandle {
         &self.org
+    }
+
+    /// The org is another one than before.
+    pub(super) fn changed(&self) {
+        locked(&self.answers).clear();
     }
 
     /// Scheme, host and port.
@@ -75,23 +88,29 @@ impl Gate {
         Held(held)
     }
 
-    fn book(&self) -> std::sync::MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn book(&self) -> MutexGuard<'_, Book> {
+        locked(&self.book)
     }
 }
 
-async fn serve(listener: TcpListener, org: OrgHandle, book: Arc<Mutex<Book>>) {
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: TcpListener, org: OrgHandle, book: Arc<Mutex<Book>>, answers: Answers) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         // A caller that was killed is no concern of the others.
-        let (org, book) = (org.clone(), Arc::clone(&book));
-        connections.spawn(async move { drop(converse(stream, &org, &book).await) });
+        let (org, book, answers) = (org.clone(), Arc::clone(&book), Arc::clone(&answers));
+        connections.spawn(async move { drop(converse(stream, &org, &book, &answers).await) });
         while connections.try_join_next().is_some() {}
     }
 }
 
 /// Answers the requests of one connection. All of them are GET: nothing is read behind a head.
-async fn converse(mut stream: TcpStream, org: &OrgHandle, book: &Mutex<Book>) -> std::io::Result<()> {
+async fn converse(
+    mut stream: TcpStream, org: &OrgHandle, book: &Mutex<Book>, answers: &Answers,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     loop {
@@ -111,7 +130,9 @@ async fn converse(mut stream: TcpStream, org: &OrgHandle, book: &Mutex<Book>) ->
             // An error says that the other end was dropped, which is how it lets go.
             let _ = release.await;
         }
-        let reply = org.handle(&request, Clock::Wall.now());
+        let known = locked(answers).get(&key(&request.target)).cloned();
+        let reply = known.unwrap_or_else(|| org.handle(&request, Clock::Wall.now()));
+        locked(answers).insert(key(&request.target), reply.clone());
         let mut answer = format!("HTTP/1.1 {} Simulated\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {
             answer.extend([*name, ": ", value, "\r\n"]);
@@ -122,8 +143,14 @@ async fn converse(mut stream: TcpStream, org: &OrgHandle, book: &Mutex<Book>) ->
     }
 }
 
+/// What tells questions apart. The stretch of time for which the log is read is always another, and holds the same.
+fn key(target: &str) -> String {
+    let moving = |word: &&str| !word.starts_with("since=") && !word.starts_with("until=");
+    target.split(['?', '&']).filter(moving).collect::<Vec<_>>().join("&")
+}
+
 fn arrive(book: &Mutex<Book>, target: &str) -> Option<oneshot::Receiver<()>> {
-    let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut book = locked(book);
     book.targets.push(target.to_owned());
     let number = book.targets.len();
     let wanted = book.wanted.take_if(|wanted| wanted.call == number)?;

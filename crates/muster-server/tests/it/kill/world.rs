@@ -67,9 +67,11 @@ impl World {
             world.home.file("rules.toml", "email_domains = [\"fernhill.example\"]\nlanguages = [\"en-GB\", \"de\"]\nguard = { people = 400, percent = 10 }\n");
             world.home.line("okta rules fernhill rules.toml").done();
             admin.changes();
+            world.gate.changed();
             return Some(world);
         }
         admin.too_many_leave();
+        world.gate.changed();
         world.code = 3;
         if story == Story::Approval {
             let held = world.home.line("okta sync fernhill --json").exits(3).json();
@@ -77,6 +79,7 @@ impl World {
             world.command = command(&format!("okta sync fernhill --approve {run} --json"));
             world.code = 0;
             admin.some_come_back();
+            world.gate.changed();
         }
         Some(world)
     }
