@@ -29,7 +29,10 @@ async fn directory(stand: &Stand) -> Vec<(&'static str, Vec<String>)> {
 /// The logins of the people who show a case.
 fn planted(stand: &Stand, case: &str) -> Vec<String> {
     let found = stand.okta.with(|org| {
-        org.planted().iter().find(|planted| planted.case == case).map(|planted| planted.logins.clone())
+        org.planted()
+            .iter()
+            .find(|planted| planted.case == case)
+            .map(|planted| planted.logins.clone())
     });
     found.unwrap_or_else(|| panic!("no case {case}"))
 }

@@ -21,7 +21,10 @@ async fn a_list_that_lacks_people_who_answer_by_id_removes_nobody(ground: &Groun
         ("all but one person", Rule::on_app_users().fault(lacks(all_but_one))),
         ("a tenth of the people", Rule::on_app_users().fault(lacks(all_but_one / 10))),
         ("one person", Rule::on_app_users().fault(lacks(1))),
-        ("the last person", Rule::on_app_users().fault(Fault::Shrunken { first: 0, people: vec![last] })),
+        (
+            "the last person",
+            Rule::on_app_users().fault(Fault::Shrunken { first: 0, people: vec![last] }),
+        ),
         ("all pages after the first", Rule::on_app_users().page(FIRST).fault(Fault::EndsEarly)),
         ("the last pages", Rule::on_app_users().page(MIDDLE).fault(Fault::EndsEarly)),
     ];

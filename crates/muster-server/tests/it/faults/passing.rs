@@ -83,7 +83,11 @@ async fn after_a_refusal_nothing_is_asked_before_the_limit_resets(ground: &Groun
         stand.line.take_calls();
         fail(&stand, Rule::on_app_users().page(page).times(1).fault(Fault::Status(429)));
         let run = stand.sync().await;
-        assert_eq!((run.state, run.counts.unchanged), (RunState::Done, u64::from(PEOPLE)), "{run:?}");
+        assert_eq!(
+            (run.state, run.counts.unchanged),
+            (RunState::Done, u64::from(PEOPLE)),
+            "{run:?}"
+        );
         let (reset, next) = after_refusal(&stand.line.take_calls());
         assert!(next >= reset, "page {page}: asked {} s before the reset", reset - next);
         // Whoever waits much longer than needed makes leavers wait too.

@@ -22,7 +22,11 @@ async fn has_failed(stand: &mut Stand, case: &str, code: ProblemCode, exit: Exit
     let run = stand.sync().await;
     assert_eq!((run.state, Exit::of_run(&run)), (RunState::Failed, exit), "{case}: {run:?}");
     let told = problem(&run, code).unwrap_or_else(|| panic!("{case}: {run:?}"));
-    assert!(told.hint.contains("Nobody has been deactivated") || code == AppNotFound, "{case}: {}", told.hint);
+    assert!(
+        told.hint.contains("Nobody has been deactivated") || code == AppNotFound,
+        "{case}: {}",
+        told.hint
+    );
     assert_eq!(stand.tables.dump("people").await, before, "{case}: nobody was changed");
     let connection = stand.tenant.connection().await.expect("a connection");
     assert_eq!(connection.attention.as_deref(), Some(code.name()), "{case}");
@@ -69,7 +73,8 @@ async fn a_lost_right_fails_the_run_and_changes_nobody(ground: &Ground) {
     stand.okta.set_token_state(TokenState::Ok);
     for area in [Area::Apps, Area::Users] {
         stand.okta.set_right(area, Right::None);
-        has_failed(&mut stand, &format!("no right to read {area:?}"), RightsMissing, Exit::Refused).await;
+        has_failed(&mut stand, &format!("no right to read {area:?}"), RightsMissing, Exit::Refused)
+            .await;
         stand.okta.set_right(area, Right::Read);
     }
     recovers(&mut stand, leavers).await;

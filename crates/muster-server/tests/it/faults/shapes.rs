@@ -48,7 +48,10 @@ async fn a_profile_without_anything_or_with_unknown_shapes_keeps_its_person_in(g
         for (profile, who) in odd.iter().zip(&people) {
             let person = stand.here(who).await;
             assert_eq!(person.status, Status::Active, "{profile}");
-            assert!(!person.first_name.is_empty() && person.email.contains('@'), "{profile}: {person:?}");
+            assert!(
+                !person.first_name.is_empty() && person.email.contains('@'),
+                "{profile}: {person:?}"
+            );
         }
     }
 }
@@ -63,7 +66,8 @@ async fn a_status_that_nobody_knows_changes_nothing(ground: &Ground) {
         let at = body.find(&format!("\"id\":\"{id}\",\"status\":\"ACTIVE\""))?;
         (path.contains("/users")).then(|| {
             let (head, tail) = body.split_at(at);
-            head.to_owned() + &tail.replacen("\"status\":\"ACTIVE\"", "\"status\":\"HIBERNATING\"", 1)
+            head.to_owned()
+                + &tail.replacen("\"status\":\"ACTIVE\"", "\"status\":\"HIBERNATING\"", 1)
         })
     });
     for round in 0..3 {

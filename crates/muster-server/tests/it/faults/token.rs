@@ -78,8 +78,16 @@ async fn people_who_were_deleted_are_told_from_people_who_are_hidden(ground: &Gr
     let run = stand.sync().await;
     assert_eq!((run.state, run.counts.deactivated), (RunState::Done, 8), "{run:?}");
     for person in stand.people().await {
-        let is_deleted = person.okta_user_id.as_ref().is_some_and(|id| deleted.iter().any(|one| one == id.as_str()));
-        assert_eq!(is_deleted, person.status_reason == StatusReason::DeletedInOkta, "{}", person.email);
+        let is_deleted = person
+            .okta_user_id
+            .as_ref()
+            .is_some_and(|id| deleted.iter().any(|one| one == id.as_str()));
+        assert_eq!(
+            is_deleted,
+            person.status_reason == StatusReason::DeletedInOkta,
+            "{}",
+            person.email
+        );
     }
 }
 

@@ -89,7 +89,11 @@ const TABLE: &[(&str, usize, Want)] = &[
     ("photo-too-large", ALL, Here(&[Photo("https://photos.fernhill.example/large/12mb.jpg")])),
     ("photo-not-https", ALL, Here(&[NoPhoto, Odd(PhotoNotHttps)])),
     ("single-name", ALL, Here(&[Last("")])),
-    ("right-to-left-name", ALL, Here(&[First("ليلى"), Last("حداد"), Email("layla.haddad@fernhill.example")])),
+    (
+        "right-to-left-name",
+        ALL,
+        Here(&[First("ليلى"), Last("حداد"), Email("layla.haddad@fernhill.example")]),
+    ),
     ("long-title", ALL, Here(&[TitleOf(255), Odd(TextShortened)])),
     // Who is who.
     ("two-users-one-email", 0, Here(&[Email("twins@fernhill.example")])),
@@ -234,7 +238,9 @@ impl Look<'_> {
         let portuguese = said("preferredLanguage").is_some_and(|tag| tag.starts_with("pt"));
         let mut odd = self.odd[user["id"].as_str().expect("an id")].clone();
         // Portuguese is not enabled, and people of any other case may speak it.
-        odd.retain(|code| !(portuguese && *code == LanguageNotEnabled) || expected.odd.contains(code));
+        odd.retain(|code| {
+            !(portuguese && *code == LanguageNotEnabled) || expected.odd.contains(code)
+        });
         assert_eq!(odd, expected.odd, "{case}");
         assert!(person.language.is_some(), "{case}");
     }
@@ -268,7 +274,9 @@ impl Look<'_> {
             LedAsOktaSays => {
                 let value = user["profile"]["managerId"].as_str().expect("a manager");
                 let named = self.users.values().find(|user| {
-                    ["email", "login", "employeeNumber"].iter().any(|field| user["profile"][*field] == value)
+                    ["email", "login", "employeeNumber"]
+                        .iter()
+                        .any(|field| user["profile"][*field] == value)
                 });
                 let boss = named.and_then(|user| user["profile"]["email"].as_str());
                 assert!(boss.is_some(), "{case}");

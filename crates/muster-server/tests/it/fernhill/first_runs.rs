@@ -50,14 +50,29 @@ async fn the_first_run_comes_out_as_promised(ground: &Ground) {
     for person in people.iter().filter(|person| person.managed) {
         *statuses.entry(person.status).or_default() += 1;
     }
-    assert_eq!(statuses, [(Status::Active, 211), (Status::NotYet, 4), (Status::Deactivated, 2)].into());
+    assert_eq!(
+        statuses,
+        [(Status::Active, 211), (Status::NotYet, 4), (Status::Deactivated, 2)].into()
+    );
     let teams = stand.tenant.teams().await.expect("teams");
     assert_eq!(teams.len(), 12, "{teams:?}");
-    assert!(teams.iter().all(|team| team.origin == "okta" && team.manager_id.is_none()), "{teams:?}");
-    let mut places: Vec<String> =
-        stand.tenant.locations().await.expect("locations").into_iter().map(|place| place.name).collect();
+    assert!(
+        teams.iter().all(|team| team.origin == "okta" && team.manager_id.is_none()),
+        "{teams:?}"
+    );
+    let mut places: Vec<String> = stand
+        .tenant
+        .locations()
+        .await
+        .expect("locations")
+        .into_iter()
+        .map(|place| place.name)
+        .collect();
     places.sort();
-    assert_eq!(places, ["Austin", "Berlin", "Kraków", "Lisbon", "London", "Manchester", "Osaka", "Paris"]);
+    assert_eq!(
+        places,
+        ["Austin", "Berlin", "Kraków", "Lisbon", "London", "Manchester", "Osaka", "Paris"]
+    );
 }
 
 async fn a_preview_foretells_the_first_run_and_changes_nothing(ground: &Ground) {
@@ -154,7 +169,10 @@ async fn accounts_that_okta_does_not_know_are_left_alone(ground: &Ground) {
     let olive = stand.account(FIRST_OWNER).await.expect("the first owner");
     assert_eq!((olive.role, olive.status, olive.managed), (Role::Owner, Status::Active, false));
     for email in ["boris.boardman@boardroom.example", "coral.coachman@coaching.example"] {
-        assert!(stand.account(email).await.is_some_and(|account| account.status == Status::Active), "{email}");
+        assert!(
+            stand.account(email).await.is_some_and(|account| account.status == Status::Active),
+            "{email}"
+        );
     }
 }
 

@@ -44,7 +44,8 @@ async fn an_approval_removes_exactly_the_people_of_its_list_who_are_still_out(gr
     let deleted = id(&stand, &third[3]);
     let expected: BTreeSet<_> = ids(&stand, &third[2..]);
     stand.act(&Action::Delete { who: third[3].clone() });
-    let since: Vec<_> = stand.assigned().into_iter().filter(|who| !third.contains(who)).take(2).collect();
+    let since: Vec<_> =
+        stand.assigned().into_iter().filter(|who| !third.contains(who)).take(2).collect();
     for who in &since {
         stand.act(&Action::Unassign { who: who.clone(), app: None });
     }
@@ -55,7 +56,11 @@ async fn an_approval_removes_exactly_the_people_of_its_list_who_are_still_out(gr
     assert_eq!((run.cause, run.approves), (RunCause::Approval, Some(held)));
     let gone: BTreeSet<_> = before.difference(&access(&stand).await).cloned().collect();
     assert_eq!(gone, expected);
-    assert_eq!((run.counts.deactivated, run.counts.unchanged), (expected.len() as u64, 2), "{run:?}");
+    assert_eq!(
+        (run.counts.deactivated, run.counts.unchanged),
+        (expected.len() as u64, 2),
+        "{run:?}"
+    );
     let listed = stand.line.take_calls().into_iter().any(|call| call.path.contains("/users?"));
     assert!(!listed, "an approval reads single people, no listing");
     let reason = |person: &muster_store::people_view::PersonView| person.status_reason.as_str();
@@ -66,7 +71,11 @@ async fn an_approval_removes_exactly_the_people_of_its_list_who_are_still_out(gr
 
     let settled = stand.tenant.run(held).await.expect("a look").expect("a run");
     assert_eq!(settled.state, RunState::Done);
-    assert_eq!((settled.counts.held, settled.counts.deactivated), (0, expected.len() as u64), "{settled:?}");
+    assert_eq!(
+        (settled.counts.held, settled.counts.deactivated),
+        (0, expected.len() as u64),
+        "{settled:?}"
+    );
     let applied: BTreeSet<_> = stand.removals(held, ItemState::Applied).await.into_iter().collect();
     assert_eq!(applied, expected);
     // Those who left since go with the next run: two are no reason to ask.
@@ -77,7 +86,11 @@ async fn an_approval_removes_exactly_the_people_of_its_list_who_are_still_out(gr
 async fn an_approval_happens_once(ground: &Ground) {
     let (mut stand, third, held) = held_third(ground).await;
     let run = stand.approve(held).await.expect("approved");
-    assert_eq!((run.state, run.counts.deactivated), (RunState::Done, third.len() as u64), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.deactivated),
+        (RunState::Done, third.len() as u64),
+        "{run:?}"
+    );
     // One is given the app back, and gets access with the next run. The old approval must not take it again.
     let after = access(&stand).await;
     is_refused(stand.approve(held).await, held, "holds no removals");
@@ -85,7 +98,11 @@ async fn an_approval_happens_once(ground: &Ground) {
     is_refused(stand.approve(run.id).await, run.id, "holds no removals");
     assert_eq!(access(&stand).await, after);
     let run = stand.sync().await;
-    assert_eq!((run.state, run.counts.held, run.counts.deactivated), (RunState::Done, 0, 0), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.held, run.counts.deactivated),
+        (RunState::Done, 0, 0),
+        "{run:?}"
+    );
 }
 
 async fn approving_twice_at_the_same_time_is_one_approval(ground: &Ground) {
@@ -94,10 +111,15 @@ async fn approving_twice_at_the_same_time_is_one_approval(ground: &Ground) {
     let second = stand.ask(RunKind::Full, Some(held)).await.expect("joined");
     assert_eq!(first, second);
     is_refused(stand.discard(held).await, held, "being approved");
-    let run = stand.engine.drive(&stand.tenant, first).await.expect("a run");
-    assert_eq!((run.state, run.counts.deactivated), (RunState::Done, third.len() as u64), "{run:?}");
+    let run = Box::pin(stand.engine.drive(&stand.tenant, first)).await.expect("a run");
+    assert_eq!(
+        (run.state, run.counts.deactivated),
+        (RunState::Done, third.len() as u64),
+        "{run:?}"
+    );
     stand.check().await;
-    let deactivations = stand.tables.texts("SELECT kind FROM history WHERE kind = 'deactivate'").await;
+    let deactivations =
+        stand.tables.texts("SELECT kind FROM history WHERE kind = 'deactivate'").await;
     assert_eq!(deactivations.len(), third.len(), "each is removed once");
 }
 
@@ -131,21 +153,35 @@ async fn an_approval_that_okta_refuses_can_be_given_again(ground: &Ground) {
     let standing = stand.tenant.run(held).await.expect("a look").expect("a run");
     holds(&stand, &standing, &ids(&stand, &third)).await;
     let run = stand.approve(held).await.expect("approved");
-    assert_eq!((run.state, run.counts.deactivated), (RunState::Done, third.len() as u64), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.deactivated),
+        (RunState::Done, third.len() as u64),
+        "{run:?}"
+    );
 }
 
 async fn an_approval_that_okta_cannot_answer_can_be_given_again(ground: &Ground) {
     let (mut stand, third, held) = held_third(ground).await;
     let before = access(&stand).await;
     for fault in [Fault::Status(500), Fault::Drop, Fault::Html] {
-        stand.okta.faults(|faults| faults.add(Rule::on("/api/v1/users/").nth(20).fault(fault.clone())));
+        stand
+            .okta
+            .faults(|faults| faults.add(Rule::on("/api/v1/users/").nth(20).fault(fault.clone())));
         let run = stand.approve(held).await.expect("asked");
-        assert_eq!((run.state, Exit::of_run(&run)), (RunState::Incomplete, Exit::Incomplete), "{run:?}");
+        assert_eq!(
+            (run.state, Exit::of_run(&run)),
+            (RunState::Incomplete, Exit::Incomplete),
+            "{run:?}"
+        );
         assert_eq!(access(&stand).await, before, "{fault:?}");
         stand.okta.faults(muster_oktasim::Faults::clear);
     }
     let run = stand.approve(held).await.expect("approved");
-    assert_eq!((run.state, run.counts.deactivated), (RunState::Done, third.len() as u64), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.deactivated),
+        (RunState::Done, third.len() as u64),
+        "{run:?}"
+    );
 }
 
 async fn hidden_people_are_not_removed_by_an_approval(ground: &Ground) {
@@ -161,7 +197,11 @@ async fn hidden_people_are_not_removed_by_an_approval(ground: &Ground) {
     }
     stand.okta.hide(&[]).expect("shown");
     let run = stand.approve(held).await.expect("approved");
-    assert_eq!((run.state, run.counts.deactivated), (RunState::Done, third.len() as u64), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.deactivated),
+        (RunState::Done, third.len() as u64),
+        "{run:?}"
+    );
 }
 
 async fn an_approval_works_when_the_first_people_of_the_list_were_deleted(ground: &Ground) {
@@ -199,13 +239,21 @@ async fn people_kept_out_by_a_new_rule_are_held_and_can_be_approved(ground: &Gro
     let moved = engineers.pop_first().expect("somebody");
     stand.update(moved.as_str(), json!({"department": "Marketing"}));
     let run = stand.approve(run.id).await.expect("approved");
-    assert_eq!((run.state, run.counts.deactivated), (RunState::Done, engineers.len() as u64), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.deactivated),
+        (RunState::Done, engineers.len() as u64),
+        "{run:?}"
+    );
     let gone: BTreeSet<_> = before.difference(&access(&stand).await).cloned().collect();
     assert_eq!(gone, engineers);
     let person = stand.here(engineers.first().expect("somebody").as_str()).await;
     assert_eq!(person.status_reason.as_str(), "filtered");
     let run = stand.sync().await;
-    assert_eq!((run.state, run.counts.deactivated, run.counts.held), (RunState::Done, 0, 0), "{run:?}");
+    assert_eq!(
+        (run.state, run.counts.deactivated, run.counts.held),
+        (RunState::Done, 0, 0),
+        "{run:?}"
+    );
 }
 
 async fn of_two_held_runs_each_is_settled_by_itself(ground: &Ground) {
@@ -218,6 +266,7 @@ async fn of_two_held_runs_each_is_settled_by_itself(ground: &Ground) {
     let run = stand.approve(first).await.expect("approved");
     assert_eq!((run.state, run.counts.deactivated), (RunState::Done, 0), "{run:?}");
     assert_eq!(access(&stand).await, after);
-    let deactivations = stand.tables.texts("SELECT kind FROM history WHERE kind = 'deactivate'").await;
+    let deactivations =
+        stand.tables.texts("SELECT kind FROM history WHERE kind = 'deactivate'").await;
     assert_eq!(deactivations.len(), third.len());
 }

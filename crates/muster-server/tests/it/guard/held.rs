@@ -32,12 +32,17 @@ async fn a_third_unassigned_is_held_and_everything_else_is_done(ground: &Ground)
         "login": "joy@fernhill.example", "email": "joy@fernhill.example", "firstName": "Joy", "lastName": "Newcombe"
     });
     let serde_json::Value::Object(profile) = joiner else { panic!("an object") };
-    let create = Action::Create { profile, groups: vec![], assign: true, activate: true, password: true };
+    let create =
+        Action::Create { profile, groups: vec![], assign: true, activate: true, password: true };
     stand.act(&create);
     let run = stand.sync().await;
     holds(&stand, &run, &ids(&stand, &third)).await;
     let counts = run.counts;
-    assert_eq!((counts.created, counts.updated, counts.missing), (1, 1, third.len() as u64), "{run:?}");
+    assert_eq!(
+        (counts.created, counts.updated, counts.missing),
+        (1, 1, third.len() as u64),
+        "{run:?}"
+    );
     assert_eq!(stand.here(&rest[0]).await.title.as_deref(), Some("Head of Everything"));
     let joy = id(&stand, "joy@fernhill.example");
     let now = access(&stand).await;
@@ -105,7 +110,11 @@ async fn nobody_assigned_at_all_is_held(ground: &Ground) {
         let told = problem(&run, NobodyAssigned).expect("the cause by name");
         assert!(told.hint.contains("Nobody was removed without your approval"), "{}", told.hint);
         let run = stand.approve(run.id).await.expect("approved");
-        assert_eq!((run.state, run.counts.deactivated), (RunState::Done, with_access.len() as u64), "{run:?}");
+        assert_eq!(
+            (run.state, run.counts.deactivated),
+            (RunState::Done, with_access.len() as u64),
+            "{run:?}"
+        );
         assert!(access(&stand).await.is_empty());
     }
 }
@@ -141,7 +150,11 @@ async fn a_preview_shows_what_would_be_held(ground: &Ground) {
         before.push(stand.tables.dump(table).await);
     }
     let preview = stand.preview().await;
-    assert_eq!(preview.state, RunState::Done, "a preview holds nothing back, it changes nothing: {preview:?}");
+    assert_eq!(
+        preview.state,
+        RunState::Done,
+        "a preview holds nothing back, it changes nothing: {preview:?}"
+    );
     for (table, before) in tables.iter().zip(before) {
         assert_eq!(stand.tables.dump(table).await, before, "{table}");
     }

@@ -46,11 +46,19 @@ async fn above_learner_a_long_absence_must_be_confirmed(ground: &Ground) {
         let run = stand.sync().await;
         assert_eq!((run.state, run.counts.reactivated), (RunState::Done, 1), "{case}: {run:?}");
         let back = stand.here(&who).await;
-        assert_eq!((back.status, back.role, back.confirm_needed), (Status::Active, role, expected), "{case}");
+        assert_eq!(
+            (back.status, back.role, back.confirm_needed),
+            (Status::Active, role, expected),
+            "{case}"
+        );
         assert_eq!(problem(&run, ReturnsAfterLongAbsence).is_some(), expected, "{case}: {run:?}");
         if expected {
             let run = stand.sync().await;
-            assert_eq!(problem(&run, ReturnsAfterLongAbsence).map(|told| told.people), Some(1), "{case}: still");
+            assert_eq!(
+                problem(&run, ReturnsAfterLongAbsence).map(|told| told.people),
+                Some(1),
+                "{case}: still"
+            );
             let (key, now) = (PersonKey::Id(back.id), stand.now());
             stand.tenant.confirm_return(&key, ANA, &mut stand.ids, now).await.expect("confirmed");
             let run = stand.sync().await;
@@ -121,7 +129,11 @@ async fn access_given_back_by_hand_holds(ground: &Ground) {
     let (key, now) = (PersonKey::Id(person.id), stand.now());
     stand.tenant.deactivate_by_hand(&key, ANA, &mut stand.ids, now).await.expect("deactivated");
     stand.sync().await;
-    stand.tenant.reactivate_by_hand(&key, false, ANA, &mut stand.ids, now).await.expect("reactivated");
+    stand
+        .tenant
+        .reactivate_by_hand(&key, false, ANA, &mut stand.ids, now)
+        .await
+        .expect("reactivated");
     let run = stand.sync().await;
     assert_eq!((run.counts.reactivated, run.counts.deactivated), (0, 0), "{run:?}");
     assert_eq!(stand.here(&who).await, person);

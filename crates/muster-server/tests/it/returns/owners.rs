@@ -43,8 +43,13 @@ async fn the_last_owner_stays_whatever_okta_says(ground: &Ground) {
         stand.act(&leave(who.clone()));
         for round in 0..3 {
             let run = stand.sync().await;
-            assert_eq!((run.state, run.counts.deactivated), (RunState::Done, 0), "{name} {round}: {run:?}");
-            let told = problem(&run, LastOwnerKept).unwrap_or_else(|| panic!("{name} {round}: {run:?}"));
+            assert_eq!(
+                (run.state, run.counts.deactivated),
+                (RunState::Done, 0),
+                "{name} {round}: {run:?}"
+            );
+            let told =
+                problem(&run, LastOwnerKept).unwrap_or_else(|| panic!("{name} {round}: {run:?}"));
             assert!(told.people == 1 && told.hint.contains(&owner.email), "{name}: {told:?}");
             let kept = stand.here(&id).await;
             assert_eq!((kept.status, kept.role), (Status::Active, Role::Owner), "{name} {round}");
@@ -73,7 +78,11 @@ async fn of_two_owners_who_leave_at_once_one_stays(ground: &Ground) {
                 let run = stand.sync().await;
                 assert_eq!(run.state, RunState::Done, "{case}: {run:?}");
                 assert_eq!(run.counts.deactivated, u64::from(round == 0), "{case}: {run:?}");
-                assert_eq!(problem(&run, LastOwnerKept).expect("told").people, 1, "{case}: {run:?}");
+                assert_eq!(
+                    problem(&run, LastOwnerKept).expect("told").people,
+                    1,
+                    "{case}: {run:?}"
+                );
                 let mut active = 0;
                 for id in &ids {
                     active += u64::from(stand.here(id).await.status == Status::Active);
@@ -94,7 +103,11 @@ async fn an_owner_among_others_leaves_like_anyone(ground: &Ground) {
         let run = stand.sync().await;
         assert_eq!((run.state, run.counts.deactivated), (RunState::Done, 1), "{name}: {run:?}");
         let gone = stand.here(&id).await;
-        assert_eq!((gone.status, gone.role), (Status::Deactivated, Role::Owner), "{name}: the role is kept");
+        assert_eq!(
+            (gone.status, gone.role),
+            (Status::Deactivated, Role::Owner),
+            "{name}: the role is kept"
+        );
         let olga = stand.account(OLGA).await.expect("the first owner");
         assert_eq!(standing(&olga), (Status::Active, StatusReason::Unmanaged));
     }
@@ -114,7 +127,11 @@ async fn a_break_glass_account_stays(ground: &Ground) {
             assert!(problem(&run, LastOwnerKept).is_some(), "{name}: {run:?}");
             assert_eq!(stand.here(&id).await.status, Status::Active, "{name}");
         }
-        stand.tenant.set_protected(&key, false, ANA, &mut stand.ids, now).await.expect("not any more");
+        stand
+            .tenant
+            .set_protected(&key, false, ANA, &mut stand.ids, now)
+            .await
+            .expect("not any more");
         assert_eq!(stand.sync().await.counts.deactivated, 1, "{name}");
     }
 }
@@ -132,5 +149,8 @@ async fn the_last_owner_stays_in_an_approval(ground: &Ground) {
     assert_eq!((run.state, run.counts.deactivated), (RunState::Done, 29), "{run:?}");
     assert!(problem(&run, LastOwnerKept).is_some());
     let left = stand.with_access().await;
-    assert_eq!(left.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>(), [stand.okta_id(&everybody[4])]);
+    assert_eq!(
+        left.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>(),
+        [stand.okta_id(&everybody[4])]
+    );
 }

@@ -56,13 +56,29 @@ async fn settle_in(stand: &mut Stand, who: &str, hand: bool) {
     let now = stand.now();
     let person = stand.here(who).await;
     stand.set_role(&person.email, Role::Hr).await;
-    let other = stand.tenant.teams().await.expect("teams").into_iter().find(|team| Some(&team.name) != person.team.as_ref());
+    let other = stand
+        .tenant
+        .teams()
+        .await
+        .expect("teams")
+        .into_iter()
+        .find(|team| Some(&team.name) != person.team.as_ref());
     let team = other.expect("another team").id;
-    assert!(stand.tenant.add_membership(person.id, team, ANA, &mut stand.ids, now).await.expect("added"));
+    assert!(
+        stand
+            .tenant
+            .add_membership(person.id, team, ANA, &mut stand.ids, now)
+            .await
+            .expect("added")
+    );
     if hand {
         let boss = stand.here(&stand.assigned()[20]).await.id;
         let key = PersonKey::Id(person.id);
-        stand.tenant.set_manager_by_hand(&key, Some(boss), ANA, &mut stand.ids, now).await.expect("set");
+        stand
+            .tenant
+            .set_manager_by_hand(&key, Some(boss), ANA, &mut stand.ids, now)
+            .await
+            .expect("set");
     }
 }
 
@@ -72,7 +88,10 @@ async fn whoever_comes_back_finds_everything_as_it_was(ground: &Ground) {
         let who = stand.assigned()[7 + place].clone();
         settle_in(&mut stand, &who, place == 1).await;
         let before = stand.here(&who).await;
-        assert!(before.manager.is_some() && before.team.is_some() && before.location.is_some(), "{before:?}");
+        assert!(
+            before.manager.is_some() && before.team.is_some() && before.location.is_some(),
+            "{before:?}"
+        );
         let teams = stand.tables.dump("memberships").await;
         let story = stand.story_of(before.id).await;
 
@@ -91,7 +110,11 @@ async fn whoever_comes_back_finds_everything_as_it_was(ground: &Ground) {
         let run = stand.sync().await;
         assert_eq!((run.state, run.counts.reactivated), (RunState::Done, 1), "{name}: {run:?}");
         let back = stand.here(&who).await;
-        assert_eq!(serde_json::to_value(&back).expect("JSON"), serde_json::to_value(&before).expect("JSON"), "{name}");
+        assert_eq!(
+            serde_json::to_value(&back).expect("JSON"),
+            serde_json::to_value(&before).expect("JSON"),
+            "{name}"
+        );
         assert_eq!(stand.tables.dump("memberships").await, teams, "{name}");
         let mut expected = story;
         expected.extend(["deactivate".to_owned(), "reactivate".to_owned()]);
@@ -118,7 +141,8 @@ async fn what_changed_meanwhile_arrives_on_return(ground: &Ground) {
         let who = stand.assigned()[7 + place].clone();
         stand.act(&leave(who.clone()));
         stand.sync().await;
-        stand.update(&who, json!({"title": "Returned", "city": "Porto", "department": "Old Hands"}));
+        stand
+            .update(&who, json!({"title": "Returned", "city": "Porto", "department": "Old Hands"}));
         let away = stand.sync().await;
         assert_eq!(away.counts.reactivated + away.counts.deactivated, 0, "{name}: {away:?}");
         stand.act(&come_back(who.clone()));
@@ -157,7 +181,11 @@ async fn a_deletion_in_okta_deletes_nobody_here(ground: &Ground) {
     stand.act(&Action::Delete { who });
     for round in 0..3 {
         let run = stand.sync().await;
-        assert_eq!((run.state, run.counts.deactivated), (RunState::Done, u64::from(round == 0)), "{run:?}");
+        assert_eq!(
+            (run.state, run.counts.deactivated),
+            (RunState::Done, u64::from(round == 0)),
+            "{run:?}"
+        );
         let after = stand.by_id(before.id).await;
         assert_eq!(standing(&after), (Status::Deactivated, StatusReason::DeletedInOkta));
         assert_eq!(lasting(&after), lasting(&before));
@@ -172,7 +200,10 @@ async fn a_managers_people_have_them_back_on_return(ground: &Ground) {
     // Number 2 leads numbers 13 to 18.
     let (boss, report) = (people[2].clone(), people[13].clone());
     let led = stand.here(&report).await;
-    assert_eq!(led.manager.as_ref().map(|manager| manager.email.clone()), Some(stand.here(&boss).await.email));
+    assert_eq!(
+        led.manager.as_ref().map(|manager| manager.email.clone()),
+        Some(stand.here(&boss).await.email)
+    );
     stand.act(&Action::Deactivate { who: boss.clone() });
     let run = stand.sync().await;
     assert_eq!(run.counts.deactivated, 1);

@@ -104,7 +104,9 @@ impl Tables {
     /// Each row of a table with every column, as text, in a fixed order.
     pub(crate) async fn dump(&self, table: &str) -> Vec<String> {
         match &self.0 {
-            Place::Server(_) => self.texts(&format!("SELECT t::text FROM {table} t ORDER BY 1")).await,
+            Place::Server(_) => {
+                self.texts(&format!("SELECT t::text FROM {table} t ORDER BY 1")).await
+            }
             Place::File(_) => {
                 let columns = format!(
                     "SELECT group_concat('quote(' || name || ')', ' || '','' || ') FROM pragma_table_info('{table}')"

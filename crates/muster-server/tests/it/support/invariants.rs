@@ -79,7 +79,10 @@ pub(crate) fn check_run(run: &Run) {
     assert!(!run.is_open() && run.finished_at.is_some(), "{run:?}");
     for problem in &run.problems {
         let hint = &problem.hint;
-        assert!(hint.ends_with('.') && hint.len() > 40, "a hint says what, why and what to do: {hint:?}");
+        assert!(
+            hint.ends_with('.') && hint.len() > 40,
+            "a hint says what, why and what to do: {hint:?}"
+        );
         assert!(!hint.contains("{d}"), "{hint}");
     }
     let counts = run.counts;

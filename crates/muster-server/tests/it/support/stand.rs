@@ -1,5 +1,6 @@
 //! A company on a simulated Okta: its tenant, the real engine, and a clock that moves only when told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,8 +85,7 @@ struct Terms<'a> {
 impl<'a> Company<'a> {
     /// So many people, all of them assigned.
     pub(crate) fn of(people: u32) -> Self {
-        let terms =
-            Terms { rules: PLAIN_RULES, owner: OLGA, accounts: Vec::new(), page_size: 500 };
+        let terms = Terms { rules: PLAIN_RULES, owner: OLGA, accounts: Vec::new(), page_size: 500 };
         Self { org: org::scaled(people, 7, TODAY), terms }
     }
 
@@ -177,7 +177,8 @@ impl Stand {
         let host = base.trim_start_matches("http://");
         let extra = if host == base { "" } else { host };
         let extra = ExtraHosts::parse(extra).expect("a host");
-        let connect = OktaConnect::new(clock.clone(), extra, transport, 11).with_page_size(page_size);
+        let connect =
+            OktaConnect::new(clock.clone(), extra, transport, 11).with_page_size(page_size);
         let config = EngineConfig {
             clock: clock.clone(),
             seed: [number ^ 0x80; 32],
@@ -270,7 +271,7 @@ impl Stand {
     async fn run(&mut self, kind: RunKind) -> Result<Run, RunError> {
         self.clock.advance(Duration::from_hours(1));
         let id = self.ask(kind, None).await?;
-        let run = self.engine.drive(&self.tenant, id).await?;
+        let run = Box::pin(self.engine.drive(&self.tenant, id)).await?;
         self.check_run(&run).await;
         Ok(run)
     }
@@ -279,7 +280,7 @@ impl Stand {
     pub(crate) async fn approve(&mut self, held: RunId) -> Result<Run, StoreError> {
         self.clock.advance(Duration::from_hours(1));
         let id = self.ask(RunKind::Full, Some(held)).await?;
-        let run = self.engine.drive(&self.tenant, id).await.expect("a run");
+        let run = Box::pin(self.engine.drive(&self.tenant, id)).await.expect("a run");
         self.check_run(&run).await;
         Ok(run)
     }
@@ -391,51 +392,43 @@ impl Stand {
     }
 
     /// All Okta users as a call shows them, deactivated people included, by login.
-    pub(crate) fn okta_users(&self) -> std::collections::BTreeMap<String, Value> {
-        let mut users = std::collections::BTreeMap::new();
-        let mut target = "/api/v1/users?search=id%20pr&limit=200".to_owned();
-        loop {
-            let request = muster_oktasim::Request::get(target).ssws(&self.okta.api_token());
-            let reply = self.okta.handle(&request, self.now());
-            let Value::Array(page) = reply.json() else { panic!("no page: {}", reply.status) };
-            for user in page {
-                let login = user["profile"]["login"].as_str().expect("a login").to_owned();
-                users.insert(login, user);
-            }
-            match reply.next() {
-                Some(next) => target = next[next.find("/api/").expect("a path")..].to_owned(),
-                None => return users,
-            }
-        }
+    pub(crate) fn okta_users(&self) -> BTreeMap<String, Value> {
+        let users = self.listing("/api/v1/users?search=id%20pr&limit=200").into_iter();
+        users.map(|user| (text(&user["profile"]["login"]), user)).collect()
     }
 
     /// The logins of the people assigned to the app, in the order of the listing.
     pub(crate) fn assigned(&self) -> Vec<String> {
-        let mut logins = Vec::new();
         let app = self.okta.app_id();
-        let mut target = format!("/api/v1/apps/{app}/users?expand=user&limit=500");
+        let users = self.listing(&format!("/api/v1/apps/{app}/users?expand=user&limit=500"));
+        users.iter().map(|user| text(&user["_embedded"]["user"]["profile"]["login"])).collect()
+    }
+
+    /// Every item of a listing of the org.
+    fn listing(&self, target: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut target = target.to_owned();
         loop {
-            let request = muster_oktasim::Request::get(target).ssws(&self.okta.api_token());
+            let request =
+                muster_oktasim::Request::get(target.as_str()).ssws(&self.okta.api_token());
             let reply = self.okta.handle(&request, self.now());
             let Value::Array(page) = reply.json() else { panic!("no page: {}", reply.status) };
-            let login = |user: &Value| user["_embedded"]["user"]["profile"]["login"].as_str().map(str::to_owned);
-            logins.extend(page.iter().filter_map(login));
-            match reply.next() {
-                Some(next) => target = next[next.find("/api/").expect("a path")..].to_owned(),
-                None => return logins,
-            }
+            items.extend(page);
+            let Some(next) = reply.next() else { return items };
+            next.strip_prefix(&self.okta.base())
+                .expect("a link of this org")
+                .clone_into(&mut target);
         }
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
 }
 
 /// The problem with this code, if the run has it.
 pub(crate) fn problem(run: &Run, code: ProblemCode) -> Option<&Problem> {
     run.problems.iter().find(|problem| problem.code == code)
-}
-
-/// The codes of a run's problems.
-pub(crate) fn codes(run: &Run) -> Vec<ProblemCode> {
-    run.problems.iter().map(|problem| problem.code).collect()
 }
 
 /// Status and reason of a person.
