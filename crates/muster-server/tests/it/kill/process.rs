@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,6 +29,7 @@ pub(super) struct Running {
     child: Child,
     events: Receiver<Event>,
     said: Vec<String>,
+    out: Option<JoinHandle<String>>,
 }
 
 /// What became of a child.
@@ -55,7 +57,13 @@ impl Running {
     fn start_told(mut command: Command, teller: Sender<Event>, events: Receiver<Event>) -> Self {
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.expect("started");
-        let stderr = child.stderr.take().expect("piped");
+        let (mut stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        // Read at once: a child whose pipe is full stands still.
+        let out = std::thread::spawn(move || {
+            let mut out = String::new();
+            stdout.read_to_string(&mut out).expect("text");
+            out
+        });
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if teller.send(Event::Said(line)).is_err() {
@@ -65,7 +73,7 @@ impl Running {
             // Whoever no longer listens does not miss it.
             let _ = teller.send(Event::Ended);
         });
-        Self { child, events, said: Vec::new() }
+        Self { child, events, said: Vec::new(), out: Some(out) }
     }
 
     /// Waits for an event that `wanted` knows; false when the child ended before.
@@ -87,6 +95,11 @@ impl Running {
     /// Waits for a line that holds `text`; false when the child ended without it.
     pub(super) fn wait_for_line(&mut self, text: &str) -> bool {
         self.wait_for(|event| matches!(event, Event::Said(line) if line.contains(text)))
+    }
+
+    /// What it said so far.
+    pub(super) fn said(&self) -> &[String] {
+        &self.said
     }
 
     /// SIGKILL: the child has no say in it. True if it was still alive.
@@ -120,8 +133,7 @@ impl Running {
     /// Waits for its own end.
     pub(super) fn end(mut self) -> Ended {
         self.wait_for(|event| *event == Event::Ended);
-        let mut out = String::new();
-        self.child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+        let out = self.out.take().expect("taken once").join().expect("text");
         let status = self.child.wait().expect("its end");
         Ended { status, out, said: std::mem::take(&mut self.said) }
     }

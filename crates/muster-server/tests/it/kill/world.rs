@@ -89,6 +89,11 @@ impl World {
         self.command.iter().map(String::as_str).collect()
     }
 
+    /// The run that an approval is about.
+    pub(super) fn held_run(&self) -> String {
+        self.command.iter().find(|word| word.starts_with("run_")).expect("an approval").clone()
+    }
+
     /// Accounts that were there before Okta: some of them are the same people.
     fn accounts(&self, admin: &Admin) {
         let linked = (100..140).map(|number| format!("{},Known,Before{number}\n", admin.who(number)));
