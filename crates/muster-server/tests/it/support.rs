@@ -13,4 +13,4 @@ pub(crate) use home::{Home, Ran};
 pub(crate) use line::{Called, Line};
 pub(crate) use okta::{Okta, connect, connect_to};
 pub(crate) use postgres::PostgresDatabase;
-pub(crate) use stand::{ANA, Company, OLGA, Stand, TODAY, codes, problem, standing};
+pub(crate) use stand::{ANA, Company, FERNHILL_RULES, OLGA, Stand, problem, standing};
