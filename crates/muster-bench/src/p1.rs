@@ -16,7 +16,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5)]
     times: usize,
     /// The `node_modules` that holds @okta/okta-sdk-nodejs; without it the peer is left out, and that is said.
-    #[arg(long, default_value = "target/conformance/node_modules")]
+    #[arg(long, default_value = "target/conformance/node/node_modules")]
     node_modules: PathBuf,
 }
 

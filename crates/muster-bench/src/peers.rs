@@ -123,7 +123,8 @@ pub(crate) fn node(simulator: &Simulator, modules: &Path, people: u64) -> anyhow
         .env("NODE_PATH", modules)
         .env("BASE", &simulator.base)
         .env("TOKEN", &simulator.token);
-    counted(&mut command, people)
+    // The list of all users has one more than the app: the account that owns the token.
+    counted(&mut command, people + 1)
 }
 
 fn counted(command: &mut Command, people: u64) -> anyhow::Result<Cost> {

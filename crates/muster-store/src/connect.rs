@@ -48,7 +48,7 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Engine, StoreError> {
                         .clone()
                         .synchronous(SqliteSynchronous::Full)
                         // Pages, negative: KiB. A large run touches many pages of many indices.
-                        .pragma("cache_size", "-65536")
+                        .pragma("cache_size", "-32768")
                         // Pages: 64 MiB. Large runs change the same pages again and again; copying them back into the
                         // file more rarely saves a quarter.
                         .pragma("wal_autocheckpoint", "4096")
