@@ -10,10 +10,10 @@ use crate::repo;
 
 #[derive(clap::Args)]
 pub(crate) struct Simulate {
-    /// How many seeds to run
-    #[arg(long, default_value_t = 200)]
-    seeds: u64,
-    /// The first seed; give it with `--seeds 1` to see one seed again
+    /// How many seeds to run: 2000, or the one that `--seed` names
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// The first seed; alone it is played once more, and its whole story is printed
     #[arg(long)]
     seed: Option<u64>,
     /// On a throw-away PostgreSQL too, beside SQLite
@@ -33,7 +33,8 @@ pub(crate) struct Kill {
 
 pub(crate) fn simulate(options: &Simulate) -> anyhow::Result<()> {
     let mut command = tests_named("simulation")?;
-    command.env("MUSTER_SIM_SEEDS", options.seeds.to_string());
+    let seeds = options.seeds.unwrap_or(if options.seed.is_some() { 1 } else { 2_000 });
+    command.env("MUSTER_SIM_SEEDS", seeds.to_string());
     if let Some(seed) = options.seed {
         command.env("MUSTER_SIM_SEED", seed.to_string());
     }

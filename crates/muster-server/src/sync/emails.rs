@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster_core::field::Field;
 use muster_core::id::OktaUserId;
 use muster_core::matching::Facts;
-use muster_core::person::{Email, Person};
+use muster_core::person::{Email, Person, Status};
 use muster_core::plan::{EmailStep, Row, plan};
-use muster_core::run::RunPhase;
+use muster_core::run::{ChangeKind, RunPhase};
+use muster_core::scope::{Scope, scope};
+use muster_store::error::StoreError;
+use muster_store::history::Write;
 use muster_store::mirror::MirrorRow;
 use muster_store::phases::emails as query;
+use muster_store::phases::removals::mirror_rows;
 
 use super::apply::Work;
 use super::job::{Job, RunError};
@@ -18,8 +23,8 @@ struct Claimant {
     known: Option<Person>,
     wants: String,
     holder: Option<Person>,
-    /// The holder is listed with another address, which they take before this one is needed.
-    holder_leaves: bool,
+    /// The holder is about to take another address.
+    holder_moves: bool,
 }
 
 impl Job<'_> {
@@ -27,19 +32,15 @@ impl Job<'_> {
         let mut write = self.step().await?;
         let mut claimants = Vec::new();
         for staged in query::deferred(&mut write, self.run.id).await? {
-            let text = staged.user.attributes.text("email").unwrap_or_default();
-            let wants = Email::parse(&text).map(|email| email.key().to_owned()).unwrap_or_default();
+            let wants = email_key(&staged);
             let known = query::person_of(&mut write, &staged.user.id).await?;
             let holder = query::holder_of(&mut write, &wants)
                 .await?
                 .filter(|holder| holder.profile.okta_user_id.as_ref() != Some(&staged.user.id));
-            let holder_leaves = match holder.as_ref().and_then(|holder| holder.profile.okta_user_id.as_ref()) {
-                None => false,
-                Some(id) => query::listed_email(&mut write, self.run.id, id).await?.is_some_and(|key| key != wants),
-            };
-            claimants.push(Claimant { staged, known, wants, holder, holder_leaves });
+            let holder_moves = self.moves(&mut write, holder.as_ref(), &wants).await?;
+            claimants.push(Claimant { staged, known, wants, holder, holder_moves });
         }
-        let granted = granted(&claimants);
+        let granted = granted(&claimants, self.is_preview());
         let (rows, marks): (Vec<Row>, Vec<_>) = claimants
             .into_iter()
             .map(|claimant| {
@@ -64,6 +65,8 @@ impl Job<'_> {
         if !self.is_preview() {
             let moving: Vec<&Person> = batch
                 .iter()
+                // A removal is not written here: whoever loses access keeps their address until the next run.
+                .filter(|work| work.planned.kind != ChangeKind::Deactivate)
                 .filter(|work| work.planned.after.is_some() && granted.contains(&work.row.read.id))
                 .filter_map(|work| work.row.known.as_ref())
                 .collect();
@@ -75,10 +78,37 @@ impl Job<'_> {
         self.commit(write).await?;
         Ok(())
     }
+
+    /// Whether the holder of an address takes another one in this run, if there is room for them.
+    async fn moves(&self, write: &mut Write, holder: Option<&Person>, wants: &str) -> Result<bool, StoreError> {
+        let Some(holder) = holder else { return Ok(false) };
+        let Some(id) = &holder.profile.okta_user_id else { return Ok(false) };
+        let listed = mirror_rows(write, self.run.id, &[id.as_str()]).await?.remove(id.as_str());
+        let Some(listed) = listed else { return Ok(false) };
+        let new = email_key(&listed);
+        let loses_access = holder.profile.status != Status::Deactivated
+            && !holder.break_glass
+            && matches!(
+                scope(&listed.user, true, &self.rules, self.today),
+                Scope::Out(_) | Scope::Excluded { .. }
+            );
+        Ok(!new.is_empty()
+            && new != wants
+            && listed.email_winner.is_none()
+            && !holder.pinned.has(Field::Email)
+            && !loses_access)
+    }
 }
 
-/// Who gets the address they want: those whose address nobody holds, or whose holder leaves it and gets their own.
-fn granted(claimants: &[Claimant]) -> BTreeSet<OktaUserId> {
+/// The address that Okta gives somebody, for comparing; empty when it gives none that is one.
+fn email_key(row: &MirrorRow) -> String {
+    let text = row.user.attributes.text("email").unwrap_or_default();
+    Email::parse(&text).map(|email| email.key().to_owned()).unwrap_or_default()
+}
+
+/// Who gets the address they want: those whose address nobody holds, or whose holder leaves it and gets their own. Whoever
+/// could move without waiting did so in the people step, unless it was a preview, which writes nothing.
+fn granted(claimants: &[Claimant], preview: bool) -> BTreeSet<OktaUserId> {
     let by_id: BTreeMap<&OktaUserId, &Claimant> =
         claimants.iter().map(|claimant| (&claimant.staged.user.id, claimant)).collect();
     let mut granted: BTreeSet<OktaUserId> = by_id.keys().map(|id| (*id).clone()).collect();
@@ -91,8 +121,8 @@ fn granted(claimants: &[Claimant]) -> BTreeSet<OktaUserId> {
                 by_id.get(id).is_none_or(|claimant| {
                     let Some(holder) = &claimant.holder else { return claimant.staged.email_winner.is_some() };
                     let Some(of) = holder.profile.okta_user_id.as_ref() else { return true };
-                    let gets_own = !by_id.contains_key(of) || granted.contains(of);
-                    claimant.wants.is_empty() || !(claimant.holder_leaves && gets_own)
+                    let gets_own = if by_id.contains_key(of) { granted.contains(of) } else { preview };
+                    claimant.wants.is_empty() || !(claimant.holder_moves && gets_own)
                 })
             })
             .cloned()

@@ -31,7 +31,8 @@ impl Job<'_> {
         self.run.phase = match self.run.approves {
             None => RunPhase::Read,
             Some(held) => {
-                items::copy_held(&mut write, held, self.run.id).await?;
+                // Each of them is read by id, and that is all that this run reads.
+                self.run.counts.read = items::copy_held(&mut write, held, self.run.id).await?;
                 RunPhase::Judge
             }
         };

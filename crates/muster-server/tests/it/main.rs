@@ -6,4 +6,5 @@ mod fernhill;
 mod guard;
 mod kill;
 mod returns;
+mod simulation;
 mod support;

@@ -79,20 +79,3 @@ pub async fn park(write: &mut Write, people: &[&Person]) -> Result<(), StoreErro
     }
     Ok(())
 }
-
-/// The e-mail with which a run's listing shows an Okta user, if it lists them.
-pub async fn listed_email(write: &mut Write, run: RunId, user: &OktaUserId) -> Result<Option<String>, StoreError> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        email_key: Option<String>,
-    }
-    let tenant = write.tenant().uuid();
-    let row: Option<Row> = write
-        .tx()
-        .fetch_optional(
-            "SELECT email_key FROM mirror WHERE tenant_id = $1 AND run_id = $2 AND okta_user_id = $3",
-            &[tenant.into(), run.uuid().into(), user.as_str().into()],
-        )
-        .await?;
-    Ok(row.and_then(|row| row.email_key))
-}
