@@ -46,7 +46,10 @@ async fn read(options: &Options) -> anyhow::Result<()> {
         address,
         token: options.token.clone().into(),
         share_percent: 100,
-        transport: Transport::Http(HttpTransport::new(HttpConfig { extra_hosts: hosts, proxy: None })?),
+        transport: Transport::Http(HttpTransport::new(HttpConfig {
+            extra_hosts: hosts,
+            proxy: None,
+        })?),
         timer: Arc::new(Wall),
         seed: 1,
         page_size: 500,

@@ -24,7 +24,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     show::header(&format!("P1 and P2 with {} people", options.people));
     let with_node = options.node_modules.join("@okta/okta-sdk-nodejs").is_dir();
     if !with_node {
-        println!("Okta's Node SDK is not in {}: it is NOT measured", options.node_modules.display());
+        println!(
+            "Okta's Node SDK is not in {}: it is NOT measured",
+            options.node_modules.display()
+        );
     }
     let simulator = Simulator::start(options.people)?;
     let (mut first, mut again, mut least, mut sdk) = (vec![], vec![], vec![], vec![]);

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::measure::{Cost, cost};
 use crate::binaries;
+use crate::measure::{Cost, cost};
 
 /// A simulator in a process of its own, without latency or limits.
 pub(crate) struct Simulator {
@@ -27,12 +27,20 @@ impl Simulator {
             .args(["--port", "0", "--people", &people.to_string(), "--seed", "1"])
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}; build it with cargo build --release --workspace", program.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot start {}; build it with cargo build --release --workspace",
+                    program.display()
+                )
+            })?;
         let out = child.stdout.take().context("the simulator has no output")?;
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
-        let said: Value = serde_json::from_str(&line).context("the simulator did not introduce itself")?;
-        let text = |name: &str| said[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+        let said: Value =
+            serde_json::from_str(&line).context("the simulator did not introduce itself")?;
+        let text = |name: &str| {
+            said[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"))
+        };
         Ok(Self {
             base: text("base")?,
             app_id: text("app_id")?,
@@ -63,11 +71,28 @@ impl<'a> Muster<'a> {
         std::fs::write(folder.path().join("secret"), &simulator.secret)?;
         let new = Self { simulator, folder };
         let file = |name: &str| new.folder.path().join(name).display().to_string();
-        new.done(&["tenant", "create", "bench", "--name", "Bench", "--owner", "owner@bench.example"])?;
+        new.done(&[
+            "tenant",
+            "create",
+            "bench",
+            "--name",
+            "Bench",
+            "--owner",
+            "owner@bench.example",
+        ])?;
         new.done(&["okta", "enable", "bench"])?;
         new.done(&[
-            "okta", "set", "bench", "--api-url", &simulator.base, "--client-id", &simulator.app_id,
-            "--client-secret", &file("secret"), "--api-token", &file("token"),
+            "okta",
+            "set",
+            "bench",
+            "--api-url",
+            &simulator.base,
+            "--client-id",
+            &simulator.app_id,
+            "--client-secret",
+            &file("secret"),
+            "--api-token",
+            &file("token"),
         ])?;
         Ok(new)
     }
@@ -93,14 +118,25 @@ impl<'a> Muster<'a> {
     /// One full run; what it cost, and the run as it tells of itself.
     pub(crate) fn sync(&self) -> anyhow::Result<(Cost, Value)> {
         let (cost, output) = cost(&mut self.command(&["okta", "sync", "bench", "--json"])?)?;
-        Ok((cost, serde_json::from_slice(&output.stdout).context("the run did not tell of itself")?))
+        Ok((
+            cost,
+            serde_json::from_slice(&output.stdout).context("the run did not tell of itself")?,
+        ))
     }
 }
 
 /// All pages read and parsed by our client, nothing stored.
 pub(crate) fn floor(simulator: &Simulator, people: u64) -> anyhow::Result<Cost> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["floor", "--base", &simulator.base, "--app-id", &simulator.app_id, "--token", &simulator.token]);
+    command.args([
+        "floor",
+        "--base",
+        &simulator.base,
+        "--app-id",
+        &simulator.app_id,
+        "--token",
+        &simulator.token,
+    ]);
     counted(&mut command, people)
 }
 

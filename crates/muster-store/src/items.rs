@@ -76,7 +76,11 @@ struct ItemRow {
 impl TryFrom<ItemRow> for Item {
     type Error = StoreError;
     fn try_from(row: ItemRow) -> Result<Self, StoreError> {
-        let bad = |column| StoreError::BadRow { table: "run_items", column, id: row.okta_user_id.clone() };
+        let bad = |column| StoreError::BadRow {
+            table: "run_items",
+            column,
+            id: row.okta_user_id.clone(),
+        };
         Ok(Self {
             okta_user_id: OktaUserId::parse(&row.okta_user_id).map_err(|_| bad("okta_user_id"))?,
             person: row.person_id.map(PersonId::new),
@@ -94,7 +98,12 @@ impl TryFrom<ItemRow> for Item {
                 .transpose()?,
             label: row.label,
             reason: row.reason,
-            problems: row.problems.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+            problems: row
+                .problems
+                .split(',')
+                .filter(|code| !code.is_empty())
+                .map(str::to_owned)
+                .collect(),
             fields: row.fields,
         })
     }
@@ -118,7 +127,10 @@ struct CountRow {
 impl TenantDb {
     /// A run's items in the order of their Okta ids, `limit` of them after `after`.
     pub async fn items(
-        &self, run: RunId, after: Option<&OktaUserId>, limit: i64,
+        &self,
+        run: RunId,
+        after: Option<&OktaUserId>,
+        limit: i64,
     ) -> Result<Vec<Item>, StoreError> {
         let rows: Vec<ItemRow> = self
             .db()
@@ -175,7 +187,11 @@ pub async fn put(write: &mut Write, run: RunId, items: &[Item]) -> Result<(), St
 
 /// Removals of a run in one state, in the order of their Okta ids.
 pub async fn removals(
-    write: &mut Write, run: RunId, state: ItemState, proof: Option<ItemProof>, limit: i64,
+    write: &mut Write,
+    run: RunId,
+    state: ItemState,
+    proof: Option<ItemProof>,
+    limit: i64,
 ) -> Result<Vec<Item>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<ItemRow> = write
@@ -198,7 +214,10 @@ pub async fn removals(
 
 /// How many removals of a run are in one state, by how they came to be suspected.
 pub async fn count_removals(
-    write: &mut Write, run: RunId, state: ItemState, proof: Option<ItemProof>,
+    write: &mut Write,
+    run: RunId,
+    state: ItemState,
+    proof: Option<ItemProof>,
 ) -> Result<u64, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<CountRow> = write
@@ -219,7 +238,10 @@ pub async fn count_removals(
 
 /// Moves all removals of a run from one state to another; says how many.
 pub async fn move_removals(
-    write: &mut Write, run: RunId, from: ItemState, to: ItemState,
+    write: &mut Write,
+    run: RunId,
+    from: ItemState,
+    to: ItemState,
 ) -> Result<u64, StoreError> {
     let tenant = write.tenant().uuid();
     write
@@ -248,7 +270,10 @@ pub async fn copy_held(write: &mut Write, held: RunId, run: RunId) -> Result<u64
 }
 
 /// How many of a run's items met each problem, by the stored lists of codes.
-pub async fn problem_lists(write: &mut Write, run: RunId) -> Result<Vec<(String, u64)>, StoreError> {
+pub async fn problem_lists(
+    write: &mut Write,
+    run: RunId,
+) -> Result<Vec<(String, u64)>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         problems: String,
@@ -285,7 +310,10 @@ pub async fn count_gone(write: &mut Write, run: RunId) -> Result<u64, StoreError
 
 /// Closes a held run whose removals `approval` carried out: its items end as those of the approval did.
 pub async fn settle_approved(
-    write: &mut Write, held: RunId, approval: RunId, now: jiff::Timestamp,
+    write: &mut Write,
+    held: RunId,
+    approval: RunId,
+    now: jiff::Timestamp,
 ) -> Result<(), StoreError> {
     let tenant = write.tenant().uuid();
     write

@@ -42,7 +42,11 @@ impl TenantDb {
     /// Takes the lane for `owner` until `lease_until`, if nobody's lease on it still runs and there is work: the run that
     /// was left unfinished, else the oldest one queued.
     pub async fn claim_lane(
-        &self, lane: &'static str, owner: &str, lease_until: Timestamp, now: Timestamp,
+        &self,
+        lane: &'static str,
+        owner: &str,
+        lease_until: Timestamp,
+        now: Timestamp,
     ) -> Result<Option<Claim>, StoreError> {
         let mut write = self.write(now).await?;
         let tenant = self.id();
@@ -91,7 +95,12 @@ impl TenantDb {
     /// # Errors
     ///
     /// [`StoreError::ClaimLost`] when somebody else took over; nothing may be written then.
-    pub async fn step(&self, claim: &Claim, lease_until: Timestamp, now: Timestamp) -> Result<Write, StoreError> {
+    pub async fn step(
+        &self,
+        claim: &Claim,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
         let mut write = self.write(now).await?;
         let kept = write
             .tx()
@@ -110,7 +119,12 @@ impl TenantDb {
     }
 
     /// Extends the lease while nothing is written, in a long wait for Okta say.
-    pub async fn renew(&self, claim: &Claim, lease_until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn renew(
+        &self,
+        claim: &Claim,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.step(claim, lease_until, now).await?.commit().await
     }
 

@@ -6,13 +6,13 @@
 pub mod accounts;
 #[cfg(debug_assertions)]
 pub mod commits;
-pub mod connection;
 mod connect;
+pub mod connection;
 pub mod db;
 pub mod dialect;
 pub mod error;
-pub mod history;
 pub mod expiry;
+pub mod history;
 pub mod items;
 pub mod lanes;
 mod lists;

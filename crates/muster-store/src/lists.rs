@@ -19,7 +19,11 @@ impl Tx {
     /// that names no parameters. One column holds one kind of argument in all rows (an unset one included). Rows that
     /// meet on a conflict target must not repeat within `args`: PostgreSQL refuses to touch a row twice in one statement.
     pub async fn insert_many(
-        &mut self, head: &'static str, columns: usize, args: &[Arg<'_>], tail: &'static str,
+        &mut self,
+        head: &'static str,
+        columns: usize,
+        args: &[Arg<'_>],
+        tail: &'static str,
     ) -> Result<u64, StoreError> {
         let wrong = |problem| StoreError::BadInsert { doing: gist(head), problem };
         if columns == 0 || !args.len().is_multiple_of(columns) {
@@ -54,7 +58,10 @@ impl Tx {
 
     /// All rows whose last condition is `IN (values)`. `head` uses the parameters of `fixed` and ends in `IN`.
     pub async fn fetch_in<R: Row>(
-        &mut self, head: &'static str, fixed: &[Arg<'_>], values: &[&str],
+        &mut self,
+        head: &'static str,
+        fixed: &[Arg<'_>],
+        values: &[&str],
     ) -> Result<Vec<R>, StoreError> {
         if values.is_empty() {
             return Ok(Vec::new());
@@ -70,7 +77,8 @@ impl Tx {
                 rows.fetch_all(&mut **tx).await.map_err(failed)
             }
             Transactions::Postgres(tx) => {
-                let list: Vec<String> = values.iter().map(|text| without_nul(text).into_owned()).collect();
+                let list: Vec<String> =
+                    values.iter().map(|text| without_nul(text).into_owned()).collect();
                 let mut args = pg_args(fixed).map_err(failed)?;
                 args.add(list).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
                 let sql = AssertSqlSafe(format!("{head} (SELECT UNNEST(${place}::text[]))"));
@@ -82,7 +90,10 @@ impl Tx {
 
     /// Runs a statement whose last condition is `IN (values)`; says how many rows it touched. `head` is as in [`Tx::fetch_in`].
     pub async fn execute_in(
-        &mut self, head: &'static str, fixed: &[Arg<'_>], values: &[&str],
+        &mut self,
+        head: &'static str,
+        fixed: &[Arg<'_>],
+        values: &[&str],
     ) -> Result<u64, StoreError> {
         if values.is_empty() {
             return Ok(0);
@@ -98,7 +109,8 @@ impl Tx {
                 done.map(|done| done.rows_affected()).map_err(failed)
             }
             Transactions::Postgres(tx) => {
-                let list: Vec<String> = values.iter().map(|text| without_nul(text).into_owned()).collect();
+                let list: Vec<String> =
+                    values.iter().map(|text| without_nul(text).into_owned()).collect();
                 let mut args = pg_args(fixed).map_err(failed)?;
                 args.add(list).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
                 let sql = AssertSqlSafe(format!("{head} (SELECT UNNEST(${place}::text[]))"));
@@ -114,7 +126,10 @@ impl Tx {
     /// It must compare its table with `v.scope` and not with a parameter: SQLite would otherwise rather walk through all
     /// rows of the scope, looking for each in the list, than through the list.
     pub async fn set_ids(
-        &mut self, update: &'static str, scope: &Arg<'_>, pairs: &[(PersonId, Option<PersonId>)],
+        &mut self,
+        update: &'static str,
+        scope: &Arg<'_>,
+        pairs: &[(PersonId, Option<PersonId>)],
     ) -> Result<u64, StoreError> {
         if pairs.is_empty() {
             return Ok(0);
@@ -124,7 +139,9 @@ impl Tx {
         match &mut self.0 {
             Transactions::Sqlite(tx) => {
                 let hex = |id: PersonId| serde_json::Value::from(id.uuid().simple().to_string());
-                let list = pairs.iter().map(|(id, value)| vec![hex(*id), value.map_or(serde_json::Value::Null, hex)]);
+                let list = pairs
+                    .iter()
+                    .map(|(id, value)| vec![hex(*id), value.map_or(serde_json::Value::Null, hex)]);
                 let list = serde_json::Value::from(list.collect::<Vec<_>>()).to_string();
                 let sql = format!(
                     "WITH v AS MATERIALIZED (SELECT $1 AS scope, unhex(value ->> 0) AS column1, unhex(value ->> 1) AS column2
@@ -143,7 +160,9 @@ impl Tx {
                                 FROM UNNEST($2::uuid[], $3::uuid[]) AS u (column1, column2)) {update}"
                 );
                 let mut args = pg_args(scope).map_err(failed)?;
-                args.add(ids).and_then(|()| args.add(values)).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
+                args.add(ids)
+                    .and_then(|()| args.add(values))
+                    .map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
                 let update = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), args);
                 update.execute(&mut **tx).await.map(|done| done.rows_affected()).map_err(failed)
             }
@@ -153,7 +172,8 @@ impl Tx {
 
 /// A JSON array, which SQLite reads as a list.
 fn json_list(values: &[&str]) -> String {
-    let values: Vec<_> = values.iter().map(|text| serde_json::Value::from(without_nul(text))).collect();
+    let values: Vec<_> =
+        values.iter().map(|text| serde_json::Value::from(without_nul(text))).collect();
     serde_json::Value::from(values).to_string()
 }
 
@@ -192,10 +212,14 @@ const PG_ROWS_MAX: usize = 4_000;
 
 /// One array a column instead of a parameter a value: one text for any number of rows, and no limit of 65,535.
 fn pg_insert(
-    head: &str, columns: usize, args: &[Arg<'_>], tail: &str,
+    head: &str,
+    columns: usize,
+    args: &[Arg<'_>],
+    tail: &str,
 ) -> Result<(String, PgArguments), &'static str> {
     const MIXED: &str = "one column mixes kinds of values";
-    let head = head.trim_end().strip_suffix("VALUES").ok_or("the statement does not end in VALUES")?;
+    let head =
+        head.trim_end().strip_suffix("VALUES").ok_or("the statement does not end in VALUES")?;
     let mut sql = String::with_capacity(head.len() + tail.len() + columns * 12 + 32);
     sql.push_str(head);
     sql.push_str("SELECT * FROM UNNEST(");
@@ -215,12 +239,17 @@ fn pg_insert(
         }
         let (added, kind) = match args[column] {
             Arg::Text(_) => {
-                array!("text", Text, |text: &'_ Option<Cow<'_, str>>| text.as_deref().map(without_nul).map(Cow::into_owned))
+                array!("text", Text, |text: &'_ Option<Cow<'_, str>>| text
+                    .as_deref()
+                    .map(without_nul)
+                    .map(Cow::into_owned))
             }
             Arg::Int(_) => array!("bigint", Int, |number: &Option<i64>| *number),
             Arg::Uuid(_) => array!("uuid", Uuid, |id: &Option<Uuid>| *id),
             Arg::Blob(_) => {
-                array!("bytea", Blob, |bytes: &'_ Option<Cow<'_, [u8]>>| bytes.as_deref().map(<[u8]>::to_vec))
+                array!("bytea", Blob, |bytes: &'_ Option<Cow<'_, [u8]>>| bytes
+                    .as_deref()
+                    .map(<[u8]>::to_vec))
             }
             Arg::Bool(_) => array!("boolean", Bool, |yes: &Option<bool>| *yes),
         };
@@ -240,9 +269,14 @@ mod tests {
 
     #[test]
     fn chunks_are_powers_of_two_within_the_limit_of_parameters() {
-        for (rows, columns, want) in
-            [(1, 5, 1), (3, 5, 2), (255, 5, 128), (10_000, 5, 256), (10_000, 200, 128), (4, 40_000, 1)]
-        {
+        for (rows, columns, want) in [
+            (1, 5, 1),
+            (3, 5, 2),
+            (255, 5, 128),
+            (10_000, 5, 256),
+            (10_000, 200, 128),
+            (4, 40_000, 1),
+        ] {
             assert_eq!(sqlite_chunk(rows, columns), want, "{rows} rows of {columns}");
         }
     }

@@ -57,9 +57,11 @@ pub(crate) struct RawRow {
 impl TryFrom<RawRow> for MirrorRow {
     type Error = StoreError;
     fn try_from(row: RawRow) -> Result<Self, StoreError> {
-        let bad = |column| StoreError::BadRow { table: "mirror", column, id: row.okta_user_id.clone() };
+        let bad =
+            |column| StoreError::BadRow { table: "mirror", column, id: row.okta_user_id.clone() };
         let id = OktaUserId::parse(&row.okta_user_id).map_err(|_| bad("okta_user_id"))?;
-        let attributes: Attributes = serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?;
+        let attributes: Attributes =
+            serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?;
         Ok(Self {
             user: OktaUser {
                 id,
@@ -135,7 +137,10 @@ pub async fn clear(write: &mut Write, run: RunId) -> Result<(), StoreError> {
     let tenant = write.tenant().uuid();
     write
         .tx()
-        .execute("DELETE FROM mirror WHERE tenant_id = $1 AND run_id = $2", &[tenant.into(), run.uuid().into()])
+        .execute(
+            "DELETE FROM mirror WHERE tenant_id = $1 AND run_id = $2",
+            &[tenant.into(), run.uuid().into()],
+        )
         .await
         .map(drop)
 }
@@ -258,13 +263,17 @@ pub async fn rivals(write: &mut Write, run: RunId) -> Result<Vec<Rival>, StoreEr
         )
         .await?;
     rows.into_iter()
-        .map(|row| Ok(Rival { row: row.raw.try_into()?, email_key: row.email_key, holds: row.holds }))
+        .map(|row| {
+            Ok(Rival { row: row.raw.try_into()?, email_key: row.email_key, holds: row.holds })
+        })
         .collect()
 }
 
 /// Notes for each loser of a contest for an e-mail who won it.
 pub async fn set_winners(
-    write: &mut Write, run: RunId, losers: &[(OktaUserId, OktaUserId)],
+    write: &mut Write,
+    run: RunId,
+    losers: &[(OktaUserId, OktaUserId)],
 ) -> Result<(), StoreError> {
     let tenant = write.tenant().uuid();
     for (loser, winner) in losers {

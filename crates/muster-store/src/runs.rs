@@ -162,7 +162,10 @@ impl TenantDb {
     pub async fn runs(&self, limit: i64) -> Result<Vec<Run>, StoreError> {
         let rows: Vec<RunRow> = self
             .db()
-            .fetch_all(select_run!("ORDER BY queued_at DESC, id DESC LIMIT $2"), &[self.id().into(), limit.into()])
+            .fetch_all(
+                select_run!("ORDER BY queued_at DESC, id DESC LIMIT $2"),
+                &[self.id().into(), limit.into()],
+            )
             .await?;
         rows.into_iter().map(Run::try_from).collect()
     }
@@ -197,7 +200,10 @@ impl TenantDb {
                 return Err(StoreError::Conflict(format!("there is no run {held}")));
             };
             if run.state != RunState::Held {
-                return Err(StoreError::Conflict(format!("run {held} holds no removals: it is {}", run.state)));
+                return Err(StoreError::Conflict(format!(
+                    "run {held} holds no removals: it is {}",
+                    run.state
+                )));
             }
         }
         write
@@ -229,7 +235,12 @@ impl TenantDb {
     ///
     /// [`StoreError::Conflict`] when the run holds nothing (any more).
     pub async fn discard_run(
-        &self, id: RunId, actor: &str, reason: Option<String>, change: muster_core::id::ChangeId, now: Timestamp,
+        &self,
+        id: RunId,
+        actor: &str,
+        reason: Option<String>,
+        change: muster_core::id::ChangeId,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut write = self.write(now).await?;
         let done = write
@@ -245,7 +256,9 @@ impl TenantDb {
             drop(write);
             return Err(StoreError::Conflict(match self.run(id).await? {
                 None => format!("there is no run {id}"),
-                Some(run) if run.state == RunState::Held => format!("run {id} is being approved just now"),
+                Some(run) if run.state == RunState::Held => {
+                    format!("run {id} is being approved just now")
+                }
                 Some(run) => format!("run {id} holds no removals: it is {}", run.state),
             }));
         }
@@ -273,7 +286,11 @@ impl TenantDb {
 }
 
 fn counts_text(counts: &Counts) -> Result<String, StoreError> {
-    serde_json::to_string(counts).map_err(|_| StoreError::BadRow { table: "runs", column: "counts", id: String::new() })
+    serde_json::to_string(counts).map_err(|_| StoreError::BadRow {
+        table: "runs",
+        column: "counts",
+        id: String::new(),
+    })
 }
 
 /// Reads a run inside a write, so that it cannot change under the writer.
@@ -289,8 +306,11 @@ pub async fn load(write: &mut Write, id: RunId) -> Result<Option<Run>, StoreErro
 /// Stores where a run stands, in the same transaction as the work that brought it there.
 pub async fn save(write: &mut Write, run: &Run) -> Result<(), StoreError> {
     let tenant: TenantId = write.tenant();
-    let problems = serde_json::to_string(&run.problems)
-        .map_err(|_| StoreError::BadRow { table: "runs", column: "problems", id: run.id.to_string() })?;
+    let problems = serde_json::to_string(&run.problems).map_err(|_| StoreError::BadRow {
+        table: "runs",
+        column: "problems",
+        id: run.id.to_string(),
+    })?;
     write
         .tx()
         .execute(

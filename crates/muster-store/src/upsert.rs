@@ -144,7 +144,10 @@ pub struct Touch {
 ///
 /// People with the same marks share a statement: after a change of the rules that is nearly everybody.
 pub async fn touch_many(
-    write: &mut Write, run: RunId, rules_revision: i64, rows: &[Touch],
+    write: &mut Write,
+    run: RunId,
+    rules_revision: i64,
+    rows: &[Touch],
 ) -> Result<(), StoreError> {
     let tenant = write.tenant();
     let mut groups: BTreeMap<(bool, Option<i64>, i64), Vec<&str>> = BTreeMap::new();

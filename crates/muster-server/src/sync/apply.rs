@@ -13,9 +13,9 @@ use muster_core::run::ChangeKind;
 use muster_store::error::StoreError;
 use muster_store::history::{By, Subject, Write};
 use muster_store::items::{self, Item, ItemProof, ItemState};
-use muster_store::upsert::{PersonWrite, Touch, touch_many, upsert_many};
 use muster_store::phases::people as query;
 use muster_store::teams;
+use muster_store::upsert::{PersonWrite, Touch, touch_many, upsert_many};
 
 use super::job::{Job, problem};
 
@@ -51,7 +51,8 @@ pub(super) struct Marks {
 impl Work {
     fn marks(&self) -> Marks {
         // A conflict is looked at again in every run until it is solved: its row keeps no fingerprint.
-        let open = [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
+        let open =
+            [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
         let settled = !self.planned.problems.iter().any(|code| open.contains(code));
         Marks {
             hash: settled.then_some(self.hash),
@@ -70,7 +71,11 @@ pub(super) fn bits(codes: &[ProblemCode]) -> i64 {
 
 impl Job<'_> {
     /// Applies a batch of plans (or, in a preview, notes them).
-    pub(super) async fn apply(&mut self, write: &mut Write, batch: &[Work]) -> Result<(), StoreError> {
+    pub(super) async fn apply(
+        &mut self,
+        write: &mut Write,
+        batch: &[Work],
+    ) -> Result<(), StoreError> {
         let mut notes = Vec::new();
         let mut writes = Vec::new();
         let mut touches = Vec::new();
@@ -130,15 +135,24 @@ impl Job<'_> {
 
     /// Writes people and their history: a fixed number of statements, however many people.
     pub(super) async fn write_people(
-        &mut self, write: &mut Write, people: &[Written<'_>], now: Timestamp,
+        &mut self,
+        write: &mut Write,
+        people: &[Written<'_>],
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         if people.is_empty() {
             return Ok(());
         }
         let actor = self.run.actor.clone();
-        let by = By { actor: &actor, cause: self.run.cause.as_str(), run: Some(self.run.id), reason: None };
+        let by = By {
+            actor: &actor,
+            cause: self.run.cause.as_str(),
+            run: Some(self.run.id),
+            reason: None,
+        };
         let team_names: Vec<_> = people.iter().filter_map(|one| one.after.team.as_ref()).collect();
-        let location_names: Vec<_> = people.iter().filter_map(|one| one.after.location.as_ref()).collect();
+        let location_names: Vec<_> =
+            people.iter().filter_map(|one| one.after.location.as_ref()).collect();
         let teams = teams::names_to_ids(write, &team_names, by, &mut self.ids).await?;
         let locations = teams::locations_to_ids(write, &location_names, by, &mut self.ids).await?;
         let managers = self.managers_of_new(write, people).await?;
@@ -153,7 +167,11 @@ impl Job<'_> {
                 deactivated_at: deactivated_at(one, now),
                 profile: one.after,
                 team_id: one.after.team.as_ref().and_then(|name| teams.get(name.key()).copied()),
-                location_id: one.after.location.as_ref().and_then(|name| locations.get(name.key()).copied()),
+                location_id: one
+                    .after
+                    .location
+                    .as_ref()
+                    .and_then(|name| locations.get(name.key()).copied()),
                 manager_id: managers.get(&one.id).copied(),
                 confirm_needed: one.marks.confirm_needed,
                 planned_hash: one.marks.hash,
@@ -166,7 +184,8 @@ impl Job<'_> {
             .collect();
         upsert_many(write, &rows).await?;
         for one in people {
-            let (before, after) = sides(one.fields, one.known.is_none(), managers.get(&one.id).copied());
+            let (before, after) =
+                sides(one.fields, one.known.is_none(), managers.get(&one.id).copied());
             let by = By { reason: (!one.reason.is_empty()).then_some(one.reason), ..by };
             let id = self.ids.next::<ChangeId>(now);
             write.record_by(id, by, Subject::Person(one.id), one.kind.as_str(), before, after);
@@ -176,7 +195,9 @@ impl Job<'_> {
 
     /// Managers of people who are just being made, as far as they are already there. The managers step does the rest.
     async fn managers_of_new(
-        &self, write: &mut Write, people: &[Written<'_>],
+        &self,
+        write: &mut Write,
+        people: &[Written<'_>],
     ) -> Result<BTreeMap<PersonId, PersonId>, StoreError> {
         let new: Vec<(&Written<'_>, &str, String)> = people
             .iter()
@@ -189,9 +210,14 @@ impl Job<'_> {
         if new.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let raw: Vec<&str> = new.iter().map(|(_, raw, _)| *raw).collect::<BTreeSet<_>>().into_iter().collect();
-        let keys: Vec<&str> =
-            new.iter().map(|(_, _, key)| key.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+        let raw: Vec<&str> =
+            new.iter().map(|(_, raw, _)| *raw).collect::<BTreeSet<_>>().into_iter().collect();
+        let keys: Vec<&str> = new
+            .iter()
+            .map(|(_, _, key)| key.as_str())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let mut candidates = query::manager_candidates(write, &raw, &keys).await?;
         for one in people.iter().filter(|one| one.known.is_none()) {
             candidates.entry(one.after.email.key().to_owned()).or_default().by_email = Some(one.id);
@@ -216,7 +242,10 @@ fn target(work: &Work) -> Option<&Person> {
         Some(muster_core::matching::Pairing::Same(person)) => Some(person),
         _ => None,
     };
-    [facts.holder.as_ref(), facts.namesake.as_ref(), paired].into_iter().flatten().find(|person| person.id == id)
+    [facts.holder.as_ref(), facts.namesake.as_ref(), paired]
+        .into_iter()
+        .flatten()
+        .find(|person| person.id == id)
 }
 
 fn deactivated_at(one: &Written<'_>, now: Timestamp) -> Option<Timestamp> {
@@ -232,7 +261,9 @@ pub(super) fn item(planned: &Planned, state: ItemState) -> Item {
     let fields: serde_json::Map<String, serde_json::Value> = planned
         .fields
         .iter()
-        .map(|change| (change.field.name().to_owned(), serde_json::json!([change.before, change.after])))
+        .map(|change| {
+            (change.field.name().to_owned(), serde_json::json!([change.before, change.after]))
+        })
         .collect();
     Item {
         okta_user_id: planned.okta_user_id.clone(),
@@ -250,7 +281,9 @@ pub(super) fn item(planned: &Planned, state: ItemState) -> Item {
 
 /// The two sides of a history entry: JSON objects of the fields that changed. Someone new has no before.
 fn sides(
-    fields: &[FieldChange], new: bool, manager: Option<PersonId>,
+    fields: &[FieldChange],
+    new: bool,
+    manager: Option<PersonId>,
 ) -> (Option<String>, Option<String>) {
     let mut before = serde_json::Map::new();
     let mut after = serde_json::Map::new();

@@ -34,7 +34,10 @@ pub enum NotConnected {
 /// Makes clients. The service goes over HTTP; a simulation stays in the process.
 pub trait Connect: Send + Sync {
     /// A client for the tenant, if its connection is complete.
-    fn connect<'a>(&'a self, tenant: &'a TenantDb) -> BoxFuture<'a, Result<Connected, NotConnected>>;
+    fn connect<'a>(
+        &'a self,
+        tenant: &'a TenantDb,
+    ) -> BoxFuture<'a, Result<Connected, NotConnected>>;
 }
 
 /// Connects with what the tenant stored, over whichever transport it is given.
@@ -60,38 +63,42 @@ impl OktaConnect {
     }
 
     async fn client(&self, tenant: &TenantDb) -> Result<Connected, NotConnected> {
-    let missing = |what: &str, option: &str| {
-        NotConnected::Incomplete(format!(
-            "Okta is not connected: {what} is not set. Set it with `muster okta set SUB {option}`."
-        ))
-    };
-    let connection = tenant.connection().await?;
-    let url = connection.api_url.ok_or_else(|| missing("the API URL", "--api-url URL"))?;
-    let client_id = connection.client_id.ok_or_else(|| missing("the client id", "--client-id ID"))?;
-    // A custom domain was confirmed when it was stored; what must hold at each call is the guard on its address.
-    let address = OktaAddress::parse(&url, &self.extra_hosts, true)
-        .map_err(|refused| NotConnected::Address(refused.to_string()))?
-        .address;
-    let token = tenant
-        .secret(SecretField::ApiToken, &address.host_key())
-        .await?
-        .ok_or_else(|| missing("the API token", "--api-token FILE"))?;
-    let timer: Arc<dyn Timer> = Arc::new(self.clock.clone());
-    let client = OktaClient::new(ClientConfig {
-        address,
-        token,
-        share_percent: 50,
-        transport: self.transport.clone(),
-        timer,
-        seed: self.seed,
-        page_size: self.page_size,
-    });
-    Ok(Connected { client, app_id: connection.app_id.unwrap_or(client_id) })
+        let missing = |what: &str, option: &str| {
+            NotConnected::Incomplete(format!(
+                "Okta is not connected: {what} is not set. Set it with `muster okta set SUB {option}`."
+            ))
+        };
+        let connection = tenant.connection().await?;
+        let url = connection.api_url.ok_or_else(|| missing("the API URL", "--api-url URL"))?;
+        let client_id =
+            connection.client_id.ok_or_else(|| missing("the client id", "--client-id ID"))?;
+        // A custom domain was confirmed when it was stored; what must hold at each call is the guard on its address.
+        let address = OktaAddress::parse(&url, &self.extra_hosts, true)
+            .map_err(|refused| NotConnected::Address(refused.to_string()))?
+            .address;
+        let token = tenant
+            .secret(SecretField::ApiToken, &address.host_key())
+            .await?
+            .ok_or_else(|| missing("the API token", "--api-token FILE"))?;
+        let timer: Arc<dyn Timer> = Arc::new(self.clock.clone());
+        let client = OktaClient::new(ClientConfig {
+            address,
+            token,
+            share_percent: 50,
+            transport: self.transport.clone(),
+            timer,
+            seed: self.seed,
+            page_size: self.page_size,
+        });
+        Ok(Connected { client, app_id: connection.app_id.unwrap_or(client_id) })
     }
 }
 
 impl Connect for OktaConnect {
-    fn connect<'a>(&'a self, tenant: &'a TenantDb) -> BoxFuture<'a, Result<Connected, NotConnected>> {
+    fn connect<'a>(
+        &'a self,
+        tenant: &'a TenantDb,
+    ) -> BoxFuture<'a, Result<Connected, NotConnected>> {
         Box::pin(self.client(tenant))
     }
 }

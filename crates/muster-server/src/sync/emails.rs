@@ -80,7 +80,12 @@ impl Job<'_> {
     }
 
     /// Whether the holder of an address takes another one in this run, if there is room for them.
-    async fn moves(&self, write: &mut Write, holder: Option<&Person>, wants: &str) -> Result<bool, StoreError> {
+    async fn moves(
+        &self,
+        write: &mut Write,
+        holder: Option<&Person>,
+        wants: &str,
+    ) -> Result<bool, StoreError> {
         let Some(holder) = holder else { return Ok(false) };
         let Some(id) = &holder.profile.okta_user_id else { return Ok(false) };
         let listed = mirror_rows(write, self.run.id, &[id.as_str()]).await?.remove(id.as_str());
@@ -119,9 +124,12 @@ fn granted(claimants: &[Claimant], preview: bool) -> BTreeSet<OktaUserId> {
             .iter()
             .filter(|id| {
                 by_id.get(id).is_none_or(|claimant| {
-                    let Some(holder) = &claimant.holder else { return claimant.staged.email_winner.is_some() };
+                    let Some(holder) = &claimant.holder else {
+                        return claimant.staged.email_winner.is_some();
+                    };
                     let Some(of) = holder.profile.okta_user_id.as_ref() else { return true };
-                    let gets_own = if by_id.contains_key(of) { granted.contains(of) } else { preview };
+                    let gets_own =
+                        if by_id.contains_key(of) { granted.contains(of) } else { preview };
                     claimant.wants.is_empty() || !(claimant.holder_moves && gets_own)
                 })
             })

@@ -135,7 +135,8 @@ impl Engine {
             if !state.is_open() {
                 return Ok(state);
             }
-            let claim = tenant.claim_lane(BULK, &self.config.owner, self.lease_until(now), now).await?;
+            let claim =
+                tenant.claim_lane(BULK, &self.config.owner, self.lease_until(now), now).await?;
             match claim {
                 Some(claim) => self.work(tenant, claim).await?,
                 None => {

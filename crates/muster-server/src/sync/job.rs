@@ -90,10 +90,15 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    pub(super) async fn open(engine: &'a Engine, db: &'a TenantDb, claim: Claim) -> Result<Self, RunError> {
+    pub(super) async fn open(
+        engine: &'a Engine,
+        db: &'a TenantDb,
+        claim: Claim,
+    ) -> Result<Self, RunError> {
         let id = claim.run();
         let run = db.run(id).await?.ok_or(RunError::NoSuchRun(id))?;
-        let stored = db.rules_at(run.rules_revision).await?.map(|stored| stored.body).unwrap_or_default();
+        let stored =
+            db.rules_at(run.rules_revision).await?.map(|stored| stored.body).unwrap_or_default();
         let rules = Rules::parse(&stored).map_err(|bad| RunError::Rules {
             revision: run.rules_revision,
             message: bad.to_string(),
@@ -104,7 +109,19 @@ impl<'a> Job<'a> {
         let zone = TimeZone::get(&rules.time_zone).unwrap_or(TimeZone::UTC);
         let today = run.queued_at.to_zoned(zone).date();
         let calls_before = run.calls;
-        Ok(Self { engine, db, claim, run, rules, keep, today, staged: 0, ids: engine.fork_ids(engine.now()), okta: None, calls_before })
+        Ok(Self {
+            engine,
+            db,
+            claim,
+            run,
+            rules,
+            keep,
+            today,
+            staged: 0,
+            ids: engine.fork_ids(engine.now()),
+            okta: None,
+            calls_before,
+        })
     }
 
     /// Works until the run is finished. A connection that cannot be used ends it as failed: waiting would mend nothing.
@@ -173,7 +190,11 @@ impl<'a> Job<'a> {
     }
 
     /// Goes to the next phase, in a step of its own.
-    pub(super) async fn enter(&mut self, phase: RunPhase, cursor: Option<String>) -> Result<(), StoreError> {
+    pub(super) async fn enter(
+        &mut self,
+        phase: RunPhase,
+        cursor: Option<String>,
+    ) -> Result<(), StoreError> {
         let write = self.step().await?;
         self.run.phase = phase;
         self.run.cursor = cursor;
@@ -181,7 +202,11 @@ impl<'a> Job<'a> {
     }
 
     /// Ends the run in `state` and gives the lane free.
-    pub(super) async fn finish(&mut self, mut write: Write, state: RunState) -> Result<(), StoreError> {
+    pub(super) async fn finish(
+        &mut self,
+        mut write: Write,
+        state: RunState,
+    ) -> Result<(), StoreError> {
         self.run.state = state;
         self.run.finished_at = Some(self.now());
         lanes::release(&mut write, &self.claim).await?;

@@ -48,7 +48,8 @@ impl Job<'_> {
                 self.commit(write).await?;
                 return Ok(());
             };
-            let moved = query::moved(&mut write, cursor.after, end, self.rules.manager_by_name).await?;
+            let moved =
+                query::moved(&mut write, cursor.after, end, self.rules.manager_by_name).await?;
             query::set(&mut write, &moved).await?;
             for one in &moved {
                 self.record_manager(&mut write, *one);
@@ -66,7 +67,13 @@ impl Job<'_> {
             for first in query::first_managers(write).await? {
                 query::set_first(write, first).await?;
                 let after = serde_json::json!({"manager": first.manager.to_string(), "source": "first_member"});
-                self.record(write, Subject::Team(first.team), "manager", None, Some(after.to_string()));
+                self.record(
+                    write,
+                    Subject::Team(first.team),
+                    "manager",
+                    None,
+                    Some(after.to_string()),
+                );
                 seq += 1;
             }
         }
@@ -77,16 +84,28 @@ impl Job<'_> {
     }
 
     fn record_manager(&mut self, write: &mut Write, moved: Moved) {
-        let side = |id: Option<PersonId>| serde_json::json!({"manager": id.map(|id| id.to_string())}).to_string();
+        let side = |id: Option<PersonId>| {
+            serde_json::json!({"manager": id.map(|id| id.to_string())}).to_string()
+        };
         let (before, after) = (Some(side(moved.before)), Some(side(moved.after)));
         self.record(write, Subject::Person(moved.person), "manager", before, after);
     }
 
     pub(super) fn record(
-        &mut self, write: &mut Write, subject: Subject, kind: &'static str, before: Option<String>, after: Option<String>,
+        &mut self,
+        write: &mut Write,
+        subject: Subject,
+        kind: &'static str,
+        before: Option<String>,
+        after: Option<String>,
     ) {
         let now = self.now();
-        let by = By { actor: &self.run.actor, cause: self.run.cause.as_str(), run: Some(self.run.id), reason: None };
+        let by = By {
+            actor: &self.run.actor,
+            cause: self.run.cause.as_str(),
+            run: Some(self.run.id),
+            reason: None,
+        };
         let id = self.ids.next::<ChangeId>(now);
         write.record_by(id, by, subject, kind, before, after);
     }

@@ -1,7 +1,9 @@
 //! The missing step: who should be in the listing and is not, the guard, and the reads by id that prove who is out.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use muster_core::guard::{GONE_MAX, GuardVerdict, LogEvidence, Proof, ReadById, SAMPLE, judge, prove};
+use muster_core::guard::{
+    GONE_MAX, GuardVerdict, LogEvidence, Proof, ReadById, SAMPLE, judge, prove,
+};
 use muster_core::id::OktaUserId;
 use muster_core::person::StatusReason;
 use muster_core::problem::ProblemCode;
@@ -127,7 +129,9 @@ impl Job<'_> {
 
     /// More removals than the rules allow at once: they wait for a human, everything else is already done.
     async fn hold(&mut self, mut write: Write) -> Result<(), RunError> {
-        let held = items::move_removals(&mut write, self.run.id, ItemState::Candidate, ItemState::Held).await?;
+        let held =
+            items::move_removals(&mut write, self.run.id, ItemState::Candidate, ItemState::Held)
+                .await?;
         self.run.counts.held = held;
         self.run.note(problem(ProblemCode::RemovalsHeld, held, &self.run.id.to_string()));
         self.run.phase = RunPhase::Report;
@@ -136,7 +140,12 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn contradicted(&mut self, mut write: Write, code: ProblemCode, detail: &str) -> Result<(), RunError> {
+    async fn contradicted(
+        &mut self,
+        mut write: Write,
+        code: ProblemCode,
+        detail: &str,
+    ) -> Result<(), RunError> {
         self.truncate(problem(code, 0, detail));
         self.dismiss(&mut write).await?;
         self.run.phase = RunPhase::Report;
@@ -148,17 +157,22 @@ impl Job<'_> {
     /// What the reads by id say against the listing, if anything. In an approval somebody who is in again is no
     /// contradiction: they are left alone.
     fn contradiction(&self, proofs: &[Proof], gone_before: u64) -> Option<(ProblemCode, String)> {
-        let count = |wanted: fn(&Proof) -> bool| proofs.iter().filter(|proof| wanted(proof)).count() as u64;
+        let count =
+            |wanted: fn(&Proof) -> bool| proofs.iter().filter(|proof| wanted(proof)).count() as u64;
         let still_in = count(|proof| matches!(proof, Proof::StillIn));
         let hidden = count(|proof| matches!(proof, Proof::Hidden));
         let gone = gone_before + count(|proof| matches!(proof, Proof::Gone));
         if still_in > 0 && self.lists() {
-            let detail = format!("{still_in} people who are not in the list are still assigned when asked for by id");
+            let detail = format!(
+                "{still_in} people who are not in the list are still assigned when asked for by id"
+            );
             return Some((ProblemCode::ListingContradicted, detail));
         }
         if hidden > 0 || gone > GONE_MAX {
             let n = hidden + gone;
-            let detail = format!("{n} people can neither be listed nor read by id, and Okta's log knows of no deletion");
+            let detail = format!(
+                "{n} people can neither be listed nor read by id, and Okta's log knows of no deletion"
+            );
             return Some((ProblemCode::TokenNarrowed, detail));
         }
         None
@@ -177,7 +191,8 @@ impl Job<'_> {
             )
             .await?;
             if batch.is_empty() {
-                items::move_removals(&mut write, self.run.id, ItemState::Candidate, ItemState::Out).await?;
+                items::move_removals(&mut write, self.run.id, ItemState::Candidate, ItemState::Out)
+                    .await?;
                 self.run.phase = RunPhase::Removals;
                 self.run.cursor = None;
                 self.commit(write).await?;
@@ -194,7 +209,9 @@ impl Job<'_> {
             let proven: Vec<Item> = proofs
                 .into_iter()
                 .filter_map(|(item, proof)| match proof {
-                    Proof::Out(reason) => Some(Item { state: ItemState::Out, status_reason: Some(reason), ..item }),
+                    Proof::Out(reason) => {
+                        Some(Item { state: ItemState::Out, status_reason: Some(reason), ..item })
+                    }
                     Proof::Gone => Some(Item {
                         state: ItemState::Out,
                         status_reason: Some(StatusReason::DeletedInOkta),
@@ -205,7 +222,8 @@ impl Job<'_> {
                     Proof::Hidden => None,
                 })
                 .collect();
-            let back = proven.iter().filter(|item| item.state == ItemState::Dismissed).count() as u64;
+            let back =
+                proven.iter().filter(|item| item.state == ItemState::Dismissed).count() as u64;
             self.run.counts.add(ChangeKind::Unchanged, back);
             items::put(&mut write, self.run.id, &proven).await?;
             self.commit(write).await?;
@@ -271,7 +289,12 @@ impl Job<'_> {
         let log = match okta.client.logged_deletion(id, since).await {
             Ok(true) => LogEvidence::Deleted,
             Ok(false) => LogEvidence::NotFound,
-            Err(error) if matches!(error.kind(), ErrorKind::Rights | ErrorKind::NotFound | ErrorKind::BadRequest) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Rights | ErrorKind::NotFound | ErrorKind::BadRequest
+                ) =>
+            {
                 LogEvidence::Unreadable
             }
             Err(error) => return Err(error),

@@ -46,7 +46,8 @@ impl Job<'_> {
                 let batch = self.plan_stretch(&mut write, stretch, &after, namesakes).await?;
                 let (waiting, ready): (Vec<_>, Vec<_>) =
                     batch.into_iter().partition(|work| work.planned.waits_for_email);
-                let waiting: Vec<_> = waiting.into_iter().map(|work| work.planned.okta_user_id).collect();
+                let waiting: Vec<_> =
+                    waiting.into_iter().map(|work| work.planned.okta_user_id).collect();
                 query::defer(&mut write, self.run.id, &waiting).await?;
                 self.apply(&mut write, &ready).await?;
             }
@@ -56,13 +57,21 @@ impl Job<'_> {
     }
 
     async fn plan_stretch(
-        &self, write: &mut Write, stretch: Stretch, after: &str, namesakes: bool,
+        &self,
+        write: &mut Write,
+        stretch: Stretch,
+        after: &str,
+        namesakes: bool,
     ) -> Result<Vec<Work>, StoreError> {
         let Some(end) = stretch.end else { return Ok(Vec::new()) };
         let run = self.run.id;
         let mut known = query::known(write, run, after, &end).await?;
         let mut holders = query::holders(write, run, after, &end).await?;
-        let mut alike = if namesakes { query::namesakes(write, run, after, &end).await? } else { Default::default() };
+        let mut alike = if namesakes {
+            query::namesakes(write, run, after, &end).await?
+        } else {
+            Default::default()
+        };
         let mut pairings = query::pairings(write, run, after, &end).await?;
         let (rows, marks): (Vec<Row>, Vec<_>) = stretch
             .rows

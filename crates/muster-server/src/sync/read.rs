@@ -7,8 +7,8 @@ use muster_core::problem::{Problem, ProblemCode};
 use muster_core::run::{ListingState, RunKind, RunPhase, RunState};
 use muster_core::scope::{Scope, scope};
 use muster_okta::client::UsersPage;
-use muster_okta::page::PageLink;
 use muster_okta::error::{ErrorKind, OktaError};
+use muster_okta::page::PageLink;
 use muster_store::error::StoreError;
 use muster_store::mirror::{self, Rival, Staged};
 use muster_store::phases::missing;
@@ -53,7 +53,9 @@ impl Job<'_> {
                     self.tell_unreadable(&page);
                     staged(page)
                 }
-                Err(error) if error.kind() == ErrorKind::BadCursor && self.run.restarts < RESTARTS_MAX => {
+                Err(error)
+                    if error.kind() == ErrorKind::BadCursor && self.run.restarts < RESTARTS_MAX =>
+                {
                     self.begin_again().await?;
                     at = None;
                     seen.clear();
@@ -86,7 +88,10 @@ impl Job<'_> {
         }
     }
 
-    async fn fetch(&mut self, at: Option<&PageLink>) -> Result<Result<UsersPage, OktaError>, RunError> {
+    async fn fetch(
+        &mut self,
+        at: Option<&PageLink>,
+    ) -> Result<Result<UsersPage, OktaError>, RunError> {
         self.okta().await?;
         let okta = self.connected()?;
         Ok(self.beating(okta.client.app_users_page(&okta.app_id, &self.keep, at)).await?)
@@ -111,7 +116,11 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn stage(&mut self, people: &[Staged], next: Option<&PageLink>) -> Result<(), StoreError> {
+    async fn stage(
+        &mut self,
+        people: &[Staged],
+        next: Option<&PageLink>,
+    ) -> Result<(), StoreError> {
         let mut write = self.step().await?;
         mirror::stage(&mut write, self.run.id, people).await?;
         self.run.cursor = next.map(|link| link.as_str().to_owned());
@@ -121,7 +130,9 @@ impl Job<'_> {
 
     /// Stages a page and commits it while the next page is being fetched: nothing is held while Okta is waited for.
     async fn stage_while_fetching(
-        &mut self, people: &[Staged], link: &PageLink,
+        &mut self,
+        people: &[Staged],
+        link: &PageLink,
     ) -> (Result<(), StoreError>, Result<Result<UsersPage, OktaError>, RunError>) {
         let okta = match self.connected() {
             Ok(okta) => okta,
@@ -269,6 +280,7 @@ impl Job<'_> {
 /// A page as it goes into the mirror, and where the next one is.
 fn staged(page: UsersPage) -> (Vec<Staged>, Option<PageLink>) {
     let at = page.requested_at;
-    let people = page.users.into_iter().map(|listed| Staged::new(listed.user, listed.raw, at)).collect();
+    let people =
+        page.users.into_iter().map(|listed| Staged::new(listed.user, listed.raw, at)).collect();
     (people, page.next)
 }

@@ -33,7 +33,8 @@ impl Job<'_> {
     pub(super) async fn removals(&mut self) -> Result<(), RunError> {
         loop {
             let mut write = self.step().await?;
-            let batch = items::removals(&mut write, self.run.id, ItemState::Out, None, BATCH).await?;
+            let batch =
+                items::removals(&mut write, self.run.id, ItemState::Out, None, BATCH).await?;
             if batch.is_empty() {
                 self.run.phase = RunPhase::Report;
                 self.run.cursor = None;
@@ -41,8 +42,10 @@ impl Job<'_> {
                 return Ok(());
             }
             if self.is_preview() {
-                let told: Vec<Item> =
-                    batch.into_iter().map(|item| Item { state: ItemState::Noted, ..item }).collect();
+                let told: Vec<Item> = batch
+                    .into_iter()
+                    .map(|item| Item { state: ItemState::Noted, ..item })
+                    .collect();
                 self.run.counts.add(ChangeKind::Deactivate, told.len() as u64);
                 items::put(&mut write, self.run.id, &told).await?;
             } else {
@@ -69,8 +72,9 @@ impl Job<'_> {
             // Whoever was looked at since, or lost access by another way, is no longer ours to judge.
             let fresher = observed_at.is_some_and(|at| at > since);
             let out_already = person.profile.status == Status::Deactivated;
-            let last_owner =
-                person.role == Role::Owner && person.profile.status == Status::Active && owners <= 1;
+            let last_owner = person.role == Role::Owner
+                && person.profile.status == Status::Active
+                && owners <= 1;
             if fresher || out_already || last_owner || person.break_glass {
                 if last_owner || person.break_glass {
                     self.run.note(problem(ProblemCode::LastOwnerKept, 1, &item.label));
@@ -80,7 +84,8 @@ impl Job<'_> {
             }
             match self.going(item, person, &mut rows) {
                 Ok(one) => {
-                    if one.person.role == Role::Owner && one.person.profile.status == Status::Active {
+                    if one.person.role == Role::Owner && one.person.profile.status == Status::Active
+                    {
                         owners -= 1;
                     }
                     going.push(one);
@@ -112,24 +117,45 @@ impl Job<'_> {
     /// What one removal writes. Someone whom the listing shows as out is planned again from it, so that the next run finds
     /// nothing left to do; gives the item back when that plan no longer takes access away.
     fn going(
-        &self, item: Item, person: Person, rows: &mut BTreeMap<String, MirrorRow>,
+        &self,
+        item: Item,
+        person: Person,
+        rows: &mut BTreeMap<String, MirrorRow>,
     ) -> Result<Going, Item> {
-        let listed = rows.remove(item.okta_user_id.as_str()).filter(|_| item.proof == Some(ItemProof::Listed));
+        let listed = rows
+            .remove(item.okta_user_id.as_str())
+            .filter(|_| item.proof == Some(ItemProof::Listed));
         if let Some(staged) = listed {
-            let facts = Facts { email_winner: staged.email_winner, holder: None, namesake: None, pairing: None };
+            let facts = Facts {
+                email_winner: staged.email_winner,
+                holder: None,
+                namesake: None,
+                pairing: None,
+            };
             let row = Row { read: staged.user, known: Some(person), facts };
             // An address that is in dispute is not for a removal to settle: the next run looks again.
-            let planned =
-                plan(std::slice::from_ref(&row), &self.rules, self.today, self.now(), EmailStep::Defer).pop();
+            let planned = plan(
+                std::slice::from_ref(&row),
+                &self.rules,
+                self.today,
+                self.now(),
+                EmailStep::Defer,
+            )
+            .pop();
             let (Some(planned), Some(mut person)) = (planned, row.known) else { return Err(item) };
-            let (ChangeKind::Deactivate, Some(mut after)) = (planned.kind, planned.after) else { return Err(item) };
+            let (ChangeKind::Deactivate, Some(mut after)) = (planned.kind, planned.after) else {
+                return Err(item);
+            };
             let same_address = after.email == person.profile.email;
             if !same_address {
                 after.email = person.profile.email.clone();
             }
             person.version = person.version.max(1);
-            let fields =
-                planned.fields.into_iter().filter(|change| same_address || change.field != Field::Email).collect();
+            let fields = planned
+                .fields
+                .into_iter()
+                .filter(|change| same_address || change.field != Field::Email)
+                .collect();
             let marks = Marks {
                 hash: same_address.then_some(staged.hash),
                 due: planned.due,
@@ -146,7 +172,13 @@ impl Job<'_> {
             before: Some(person.profile.status.as_str().to_owned()),
             after: Some(after.status.as_str().to_owned()),
         }];
-        let marks = Marks { hash: None, due: None, observed_at: self.now(), problems: 0, confirm_needed: false };
+        let marks = Marks {
+            hash: None,
+            due: None,
+            observed_at: self.now(),
+            problems: 0,
+            confirm_needed: false,
+        };
         let reason = muster_core::plan::removal_reason(reason);
         Ok(Going { item, person, after, fields, reason, marks })
     }

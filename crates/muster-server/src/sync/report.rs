@@ -102,8 +102,9 @@ impl Job<'_> {
                 not_found.push((loose.value, loose.people));
             }
         }
-        let (names, lost): (Vec<_>, Vec<_>) =
-            not_found.into_iter().partition(|(value, _)| value.contains(' ') && !value.contains('@'));
+        let (names, lost): (Vec<_>, Vec<_>) = not_found
+            .into_iter()
+            .partition(|(value, _)| value.contains(' ') && !value.contains('@'));
         self.tell_named(ProblemCode::ManagerNotFound, &lost);
         self.tell_named(ProblemCode::ManagerDisplayName, &names);
         if own > 0 {
@@ -113,7 +114,8 @@ impl Job<'_> {
         self.tell_named(ProblemCode::ManagerInactive, &left);
         let links = query::endless(write, 10_000).await?;
         let edges = links.iter().map(|link| (link.person, link.manager)).collect();
-        let names: BTreeMap<_, _> = links.iter().map(|link| (link.person, link.email.as_str())).collect();
+        let names: BTreeMap<_, _> =
+            links.iter().map(|link| (link.person, link.email.as_str())).collect();
         let rings = loops(&edges);
         if !rings.is_empty() {
             let people = rings.iter().map(|ring| ring.len() as u64).sum();
@@ -121,7 +123,10 @@ impl Job<'_> {
                 .iter()
                 .take(NAMED)
                 .map(|ring| {
-                    ring.iter().filter_map(|id| names.get(id).copied()).collect::<Vec<_>>().join(" → ")
+                    ring.iter()
+                        .filter_map(|id| names.get(id).copied())
+                        .collect::<Vec<_>>()
+                        .join(" → ")
                 })
                 .collect();
             self.run.note(problem(ProblemCode::ManagerLoop, people, &told.join("; ")));

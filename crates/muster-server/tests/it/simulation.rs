@@ -39,7 +39,10 @@ const POSTGRES_MIN: u64 = 50;
 const TOLD: usize = 60;
 
 fn number(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a test has no configuration but its environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no configuration but its environment"
+    )]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
 }
@@ -71,7 +74,9 @@ async fn on(db: &Db, manner: Manner, option: &str) -> Result<Story, String> {
     let from = story.lines.len().saturating_sub(TOLD);
     let told = story.lines[from..].join("\n");
     let seed = manner.seed;
-    Err(format!("{told}\n\nSEED {seed}: {wrong}\nto play it again: cargo xtask simulate --seed {seed}{option}\n"))
+    Err(format!(
+        "{told}\n\nSEED {seed}: {wrong}\nto play it again: cargo xtask simulate --seed {seed}{option}\n"
+    ))
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -80,7 +85,8 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Plays one share of the seeds; every failing seed is told, and all of them are played.
 fn share(at: u64) {
-    let (first, seeds) = (number("MUSTER_SIM_SEED").unwrap_or(0), number("MUSTER_SIM_SEEDS").unwrap_or(SEEDS));
+    let (first, seeds) =
+        (number("MUSTER_SIM_SEED").unwrap_or(0), number("MUSTER_SIM_SEEDS").unwrap_or(SEEDS));
     let (mut played, mut failed) = (0, Vec::new());
     for seed in (first..first + seeds).filter(|seed| (seed - first) % SHARES == at) {
         // A fourth of the seeds drops workers anywhere, which no two plays do at the very same place.
@@ -127,7 +133,11 @@ fn a_seed_tells_the_same_story_again() {
 fn on_postgres(at: u64) {
     let first = number("MUSTER_SIM_SEED").unwrap_or(0);
     let seeds = number("MUSTER_SIM_SEEDS").unwrap_or(SEEDS);
-    let seeds = if number("MUSTER_SIM_SEED").is_some() { seeds } else { (seeds / POSTGRES_PART).max(POSTGRES_MIN) };
+    let seeds = if number("MUSTER_SIM_SEED").is_some() {
+        seeds
+    } else {
+        (seeds / POSTGRES_PART).max(POSTGRES_MIN)
+    };
     runtime().block_on(async {
         let Some(database) = PostgresDatabase::new().await else { return };
         let url: DatabaseUrl = database.url().parse().expect("an address");

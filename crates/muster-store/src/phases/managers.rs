@@ -55,7 +55,9 @@ pub async fn settled(write: &mut Write, seq: i64) -> Result<(), StoreError> {
 
 /// The last person id of the next `scan` people after `after`; `None` when there are no more.
 pub async fn stretch_end(
-    write: &mut Write, after: Option<PersonId>, scan: i64,
+    write: &mut Write,
+    after: Option<PersonId>,
+    scan: i64,
 ) -> Result<Option<PersonId>, StoreError> {
     let tenant = write.tenant().uuid();
     let from = after.map_or(Uuid::nil(), PersonId::uuid);
@@ -114,7 +116,10 @@ const MOVED_BY_NAME: &str = concat!(
 
 /// People of a stretch whose manager moved. A first and last name counts only if `by_name`, and only if it is unique.
 pub async fn moved(
-    write: &mut Write, after: Option<PersonId>, end: PersonId, by_name: bool,
+    write: &mut Write,
+    after: Option<PersonId>,
+    end: PersonId,
+    by_name: bool,
 ) -> Result<Vec<Moved>, StoreError> {
     let tenant = write.tenant().uuid();
     let from = after.map_or(Uuid::nil(), PersonId::uuid);
@@ -185,7 +190,10 @@ pub async fn first_managers(write: &mut Write) -> Result<Vec<FirstManager>, Stor
         .await?;
     Ok(rows
         .into_iter()
-        .map(|row| FirstManager { team: TeamId::new(row.team_id), manager: PersonId::new(row.manager_id) })
+        .map(|row| FirstManager {
+            team: TeamId::new(row.team_id),
+            manager: PersonId::new(row.manager_id),
+        })
         .collect())
 }
 

@@ -29,7 +29,11 @@ pub async fn with_access(write: &mut Write) -> Result<u64, StoreError> {
 
 /// People with access whom the listing of `run` lacks, after Okta id `after`: nobody observed since the listing began.
 pub async fn next(
-    write: &mut Write, run: RunId, read_started_at: Timestamp, after: &str, limit: i64,
+    write: &mut Write,
+    run: RunId,
+    read_started_at: Timestamp,
+    after: &str,
+    limit: i64,
 ) -> Result<Vec<Person>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<PersonRow> = write
@@ -60,7 +64,11 @@ pub async fn next(
 
 /// Some people with access whom the directory knows, those of the listing first: to see that a read by id works. Nobody
 /// whose removal the run is about: they may well be gone.
-pub async fn canaries(write: &mut Write, run: RunId, limit: i64) -> Result<Vec<OktaUserId>, StoreError> {
+pub async fn canaries(
+    write: &mut Write,
+    run: RunId,
+    limit: i64,
+) -> Result<Vec<OktaUserId>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         okta_user_id: String,

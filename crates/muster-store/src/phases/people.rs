@@ -46,7 +46,13 @@ macro_rules! needs_plan {
 
 /// The next stretch after `after`: at most `scan` people, at most `limit` of whom need a plan.
 pub async fn next_stretch(
-    write: &mut Write, run: RunId, after: &str, rules_revision: i64, today: Date, scan: i64, limit: i64,
+    write: &mut Write,
+    run: RunId,
+    after: &str,
+    rules_revision: i64,
+    today: Date,
+    scan: i64,
+    limit: i64,
 ) -> Result<Stretch, StoreError> {
     let tenant = write.tenant().uuid();
     let far: Option<IdRow> = write
@@ -81,9 +87,12 @@ pub async fn next_stretch(
             ],
         )
         .await?;
-    let rows: Vec<MirrorRow> = raw.into_iter().map(MirrorRow::try_from).collect::<Result<_, _>>()?;
+    let rows: Vec<MirrorRow> =
+        raw.into_iter().map(MirrorRow::try_from).collect::<Result<_, _>>()?;
     let end = match rows.last() {
-        Some(last) if i64::try_from(rows.len()).unwrap_or(i64::MAX) == limit => last.user.id.clone(),
+        Some(last) if i64::try_from(rows.len()).unwrap_or(i64::MAX) == limit => {
+            last.user.id.clone()
+        }
         _ => OktaUserId::parse(&far.okta_user_id).map_err(|_| StoreError::BadRow {
             table: "mirror",
             column: "okta_user_id",
@@ -110,7 +119,11 @@ struct ForUserRow {
 }
 
 async fn people_for(
-    write: &mut Write, sql: &'static str, run: RunId, after: &str, end: &OktaUserId,
+    write: &mut Write,
+    sql: &'static str,
+    run: RunId,
+    after: &str,
+    end: &OktaUserId,
 ) -> Result<BTreeMap<String, Person>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<ForUserRow> = write
@@ -122,7 +135,10 @@ async fn people_for(
 
 /// What the directory holds of the Okta users of a stretch, by Okta id.
 pub async fn known(
-    write: &mut Write, run: RunId, after: &str, end: &OktaUserId,
+    write: &mut Write,
+    run: RunId,
+    after: &str,
+    end: &OktaUserId,
 ) -> Result<BTreeMap<String, Person>, StoreError> {
     const SQL: &str = concat!(
         "SELECT m.okta_user_id AS for_user, ",
@@ -136,7 +152,10 @@ pub async fn known(
 
 /// Accounts that hold the e-mail of an Okta user of the stretch without being theirs, by Okta id.
 pub async fn holders(
-    write: &mut Write, run: RunId, after: &str, end: &OktaUserId,
+    write: &mut Write,
+    run: RunId,
+    after: &str,
+    end: &OktaUserId,
 ) -> Result<BTreeMap<String, Person>, StoreError> {
     const SQL: &str = concat!(
         "SELECT m.okta_user_id AS for_user, ",
@@ -165,7 +184,10 @@ pub async fn has_namesakes(write: &mut Write) -> Result<bool, StoreError> {
 
 /// Unlinked accounts with the same name as an Okta user of the stretch but another e-mail, by Okta id.
 pub async fn namesakes(
-    write: &mut Write, run: RunId, after: &str, end: &OktaUserId,
+    write: &mut Write,
+    run: RunId,
+    after: &str,
+    end: &OktaUserId,
 ) -> Result<BTreeMap<String, Person>, StoreError> {
     const SQL: &str = concat!(
         "SELECT m.okta_user_id AS for_user, ",
@@ -182,7 +204,10 @@ pub async fn namesakes(
 
 /// Decisions by hand about the Okta users of a stretch, by Okta id: the account, and whether it is the same person.
 pub async fn pairings(
-    write: &mut Write, run: RunId, after: &str, end: &OktaUserId,
+    write: &mut Write,
+    run: RunId,
+    after: &str,
+    end: &OktaUserId,
 ) -> Result<BTreeMap<String, (bool, Person)>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -234,14 +259,28 @@ struct KeyedRow {
 /// Who the manager values `keys` (as of `core::manager::key`) may mean among the people there are now: by Okta id, login
 /// and e-mail. Employee numbers and names wait for the managers step, when everybody is there.
 pub async fn manager_candidates(
-    write: &mut Write, raw: &[&str], keys: &[&str],
+    write: &mut Write,
+    raw: &[&str],
+    keys: &[&str],
 ) -> Result<BTreeMap<String, Candidates>, StoreError> {
     let tenant = write.tenant().uuid();
     let mut found: BTreeMap<String, Candidates> = BTreeMap::new();
     let ask = [
-        ("SELECT id, okta_user_id AS matched FROM people WHERE tenant_id = $1 AND okta_user_id IN", raw, 0_u8),
-        ("SELECT id, login_key AS matched FROM people WHERE tenant_id = $1 AND login_key IN", keys, 1),
-        ("SELECT id, email_key AS matched FROM people WHERE tenant_id = $1 AND email_key IN", keys, 2),
+        (
+            "SELECT id, okta_user_id AS matched FROM people WHERE tenant_id = $1 AND okta_user_id IN",
+            raw,
+            0_u8,
+        ),
+        (
+            "SELECT id, login_key AS matched FROM people WHERE tenant_id = $1 AND login_key IN",
+            keys,
+            1,
+        ),
+        (
+            "SELECT id, email_key AS matched FROM people WHERE tenant_id = $1 AND email_key IN",
+            keys,
+            2,
+        ),
     ];
     for (sql, values, which) in ask {
         let rows: Vec<KeyedRow> = write.tx().fetch_in(sql, &[tenant.into()], values).await?;
@@ -261,7 +300,8 @@ pub async fn manager_candidates(
 
 /// The id of the first person the directory holds for each of these Okta users.
 pub async fn ids_by_okta(
-    write: &mut Write, users: &[&str],
+    write: &mut Write,
+    users: &[&str],
 ) -> Result<BTreeMap<String, PersonId>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<KeyedRow> = write

@@ -14,7 +14,8 @@ use crate::time::from_micros;
 
 /// The people of these Okta users, each with the time of the last read of Okta that changed them.
 pub async fn people_by_okta(
-    write: &mut Write, users: &[&str],
+    write: &mut Write,
+    users: &[&str],
 ) -> Result<BTreeMap<String, (Person, Option<Timestamp>)>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -40,7 +41,8 @@ pub async fn people_by_okta(
     rows.into_iter()
         .map(|row| {
             let person = Person::try_from(row.person)?;
-            let id = person.profile.okta_user_id.as_ref().map(ToString::to_string).unwrap_or_default();
+            let id =
+                person.profile.okta_user_id.as_ref().map(ToString::to_string).unwrap_or_default();
             Ok((id, (person, row.observed_at.and_then(from_micros))))
         })
         .collect()
@@ -48,7 +50,9 @@ pub async fn people_by_okta(
 
 /// What the listing of `run` shows of these Okta users.
 pub async fn mirror_rows(
-    write: &mut Write, run: RunId, users: &[&str],
+    write: &mut Write,
+    run: RunId,
+    users: &[&str],
 ) -> Result<BTreeMap<String, MirrorRow>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<RawRow> = write

@@ -53,7 +53,10 @@ pub struct Unresolved {
 }
 
 /// The manager values that lead to nobody, the most frequent first, `limit` of them.
-pub async fn unresolved_managers(write: &mut Write, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+pub async fn unresolved_managers(
+    write: &mut Write,
+    limit: i64,
+) -> Result<Vec<Unresolved>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         manager_key: String,
@@ -75,12 +78,19 @@ pub async fn unresolved_managers(write: &mut Write, limit: i64) -> Result<Vec<Un
         .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Unresolved { value: row.manager_key, people: u64::try_from(row.n).unwrap_or(0), own: row.own })
+        .map(|row| Unresolved {
+            value: row.manager_key,
+            people: u64::try_from(row.n).unwrap_or(0),
+            own: row.own,
+        })
         .collect())
 }
 
 /// Managers who left: what to call them, and how many people's manager they are.
-pub async fn managers_left(write: &mut Write, limit: i64) -> Result<Vec<(String, u64)>, StoreError> {
+pub async fn managers_left(
+    write: &mut Write,
+    limit: i64,
+) -> Result<Vec<(String, u64)>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         email: String,
@@ -133,6 +143,10 @@ pub async fn endless(write: &mut Write, limit: i64) -> Result<Vec<LoopLink>, Sto
         .await?;
     Ok(rows
         .into_iter()
-        .map(|row| LoopLink { person: PersonId::new(row.id), manager: PersonId::new(row.manager_id), email: row.email })
+        .map(|row| LoopLink {
+            person: PersonId::new(row.id),
+            manager: PersonId::new(row.manager_id),
+            email: row.email,
+        })
         .collect())
 }

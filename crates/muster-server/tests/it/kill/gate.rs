@@ -40,7 +40,9 @@ struct Wanted {
 }
 
 /// Lets the call that is kept back go on when it is dropped.
-pub(super) struct Held(#[expect(dead_code, reason = "dropping it is the message")] oneshot::Sender<()>);
+pub(super) struct Held(
+    #[expect(dead_code, reason = "dropping it is the message")] oneshot::Sender<()>,
+);
 
 impl Gate {
     /// Serves an org.
@@ -109,7 +111,10 @@ async fn serve(listener: TcpListener, org: OrgHandle, book: Arc<Mutex<Book>>, an
 
 /// Answers the requests of one connection. All of them are GET: nothing is read behind a head.
 async fn converse(
-    mut stream: TcpStream, org: &OrgHandle, book: &Mutex<Book>, answers: &Answers,
+    mut stream: TcpStream,
+    org: &OrgHandle,
+    book: &Mutex<Book>,
+    answers: &Answers,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
@@ -133,7 +138,11 @@ async fn converse(
         let known = locked(answers).get(&key(&request.target)).cloned();
         let reply = known.unwrap_or_else(|| org.handle(&request, Clock::Wall.now()));
         locked(answers).insert(key(&request.target), reply.clone());
-        let mut answer = format!("HTTP/1.1 {} Simulated\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
+        let mut answer = format!(
+            "HTTP/1.1 {} Simulated\r\ncontent-length: {}\r\n",
+            reply.status,
+            reply.body.len()
+        );
         for (name, value) in &reply.headers {
             answer.extend([*name, ": ", value, "\r\n"]);
         }
@@ -163,5 +172,7 @@ fn request(head: &str) -> Request {
     let first = lines.next().unwrap_or_default();
     let target = first.strip_prefix("GET ").and_then(|rest| rest.split(' ').next());
     let request = Request::get(target.unwrap_or_else(|| panic!("{first:?} is no GET")));
-    lines.filter_map(|line| line.split_once(": ")).fold(request, |request, (name, value)| request.with(name, value))
+    lines
+        .filter_map(|line| line.split_once(": "))
+        .fold(request, |request, (name, value)| request.with(name, value))
 }

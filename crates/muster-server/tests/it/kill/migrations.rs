@@ -17,7 +17,8 @@ async fn empty(engine: Engine) -> Option<Home> {
 async fn several_at_once(engine: Engine) {
     for _ in 0..TIMES {
         let Some(home) = empty(engine).await else { return };
-        let all: Vec<Running> = (0..AT_ONCE).map(|_| Running::start(home.command(&["migrate"]))).collect();
+        let all: Vec<Running> =
+            (0..AT_ONCE).map(|_| Running::start(home.command(&["migrate"]))).collect();
         for one in all {
             one.end().exits(0);
         }

@@ -88,7 +88,9 @@ async fn kill_and_compare(story: Story, engine: Engine) {
         snapshot::assert_same(&snapshot::take(&home).await, &undisturbed.snapshot, &what);
     }
     let Undisturbed { commits, calls, .. } = undisturbed;
-    println!("{story:?} on {engine:?}, seed {seed}: killed {killed} times along {commits} commits and {calls} calls, ended as undisturbed each time");
+    println!(
+        "{story:?} on {engine:?}, seed {seed}: killed {killed} times along {commits} commits and {calls} calls, ended as undisturbed each time"
+    );
     // The last moments may find the program already gone; nearly all must find it alive.
     assert!(killed * 10 >= times * 8, "only {killed} of {times} kills found the program alive");
 }
@@ -100,7 +102,11 @@ async fn undisturbed(world: &World) -> Undisturbed {
     let mut command = home.command(&world.words());
     command.env(HOLD, "tell");
     let ended = Running::start(command).end().exits(world.code);
-    let commits = ended.said.iter().filter(|line| line.starts_with("commit ") && line.ends_with(" is done")).count();
+    let commits = ended
+        .said
+        .iter()
+        .filter(|line| line.starts_with("commit ") && line.ends_with(" is done"))
+        .count();
     let calls = world.gate.calls().len();
     let snapshot = snapshot::take(&home).await;
     let runs = snapshot::bury(&home).await.runs;
@@ -153,7 +159,8 @@ fn kill_at(home: &Home, world: &World, moment: Moment) -> bool {
     };
     match moment {
         Moment::Call(number) => {
-            let (mut running, _held) = Running::start_held(home.command(&world.words()), &world.gate, number);
+            let (mut running, _held) =
+                Running::start_held(home.command(&world.words()), &world.gate, number);
             running.wait_for(|event| *event == Event::Called);
             running.kill()
         }

@@ -55,9 +55,11 @@ impl Running {
     }
 
     fn start_told(mut command: Command, teller: Sender<Event>, events: Receiver<Event>) -> Self {
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let spawned =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.expect("started");
-        let (mut stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let (mut stdout, stderr) =
+            (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         // Read at once: a child whose pipe is full stands still.
         let out = std::thread::spawn(move || {
             let mut out = String::new();
@@ -80,7 +82,8 @@ impl Running {
     pub(super) fn wait_for(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
         loop {
             let event = self.events.recv_timeout(PATIENCE);
-            let event = event.unwrap_or_else(|_| panic!("nothing happened for long; it said {:?}", self.said));
+            let event = event
+                .unwrap_or_else(|_| panic!("nothing happened for long; it said {:?}", self.said));
             let found = wanted(&event);
             let ended = event == Event::Ended;
             if let Event::Said(line) = event {
@@ -121,7 +124,8 @@ impl Running {
 
     fn signal(&self, name: &str) {
         // The standard library can only kill.
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let sent =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(sent.expect("the program `kill`").success());
     }
 
@@ -151,7 +155,13 @@ impl Ended {
     /// Insists on an exit code.
     #[track_caller]
     pub(super) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.status.code(), Some(code), "it printed\n{}\nand said {:#?}", self.out, self.said);
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "it printed\n{}\nand said {:#?}",
+            self.out,
+            self.said
+        );
         self
     }
 

@@ -23,8 +23,12 @@ enum Place {
 fn start_at(home: &Home, world: &World, place: Place) -> (Running, Option<Held>) {
     match place {
         Place::Call(number) => {
-            let (mut running, held) = Running::start_held(home.command(&world.words()), &world.gate, number);
-            assert!(running.wait_for(|event| *event == Event::Called), "it ended before call {number}");
+            let (mut running, held) =
+                Running::start_held(home.command(&world.words()), &world.gate, number);
+            assert!(
+                running.wait_for(|event| *event == Event::Called),
+                "it ended before call {number}"
+            );
             (running, Some(held))
         }
         Place::Commit(number) => {
@@ -108,7 +112,11 @@ async fn a_second_takes_over_from_a_dead_one(engine: Engine) {
         assert!(first.kill());
         let told = second.end().exits(0).json();
         assert_eq!(told["state"], "done");
-        snapshot::assert_same(&snapshot::take(&home).await, &wanted, &format!("the first died at {place:?}"));
+        snapshot::assert_same(
+            &snapshot::take(&home).await,
+            &wanted,
+            &format!("the first died at {place:?}"),
+        );
     }
 }
 
@@ -116,7 +124,9 @@ async fn a_frozen_one_that_wakes_up_writes_nothing(engine: Engine) {
     let Some(mut world) = World::before(Story::Update, engine).await else { return };
     let (wanted, _) = undisturbed(&world).await;
     world.home.set("MUSTER_LEASE_SECONDS", "1");
-    for place in [Place::Call(1), Place::Commit(4), Place::Commit(11), Place::Call(40), Place::Commit(22)] {
+    for place in
+        [Place::Call(1), Place::Commit(4), Place::Commit(11), Place::Call(40), Place::Commit(22)]
+    {
         let home = world.home.copy().await;
         let (mut first, held) = start_at(&home, &world, place);
         first.freeze();
@@ -211,7 +221,11 @@ async fn nothing_is_discarded_while_it_is_approved(engine: Engine) {
     assert!(approval.kill());
     home.muster(&discard).exits(2);
     home.muster(&world.words()).done();
-    snapshot::assert_same(&snapshot::take(&home).await, &wanted, "discarded after an approval died");
+    snapshot::assert_same(
+        &snapshot::take(&home).await,
+        &wanted,
+        "discarded after an approval died",
+    );
 
     // Whoever discards first leaves nothing to approve.
     let home = world.home.copy().await;

@@ -32,7 +32,8 @@ pub(super) async fn bury(home: &Home) -> Left {
     let db = open(home).await;
     db.execute("UPDATE lanes SET lease_until = 0", &[]).await.expect("a lane or none");
     let runs = count(&db, "SELECT COUNT(*) AS n FROM runs").await;
-    let open = count(&db, "SELECT COUNT(*) AS n FROM runs WHERE state IN ('queued', 'running')").await;
+    let open =
+        count(&db, "SELECT COUNT(*) AS n FROM runs WHERE state IN ('queued', 'running')").await;
     db.close().await;
     Left { runs, open }
 }
@@ -65,13 +66,21 @@ pub(super) fn assert_same(found: &str, wanted: &str, what: &str) {
     if found == wanted {
         return;
     }
-    let pairs: Vec<_> = found.lines().zip(wanted.lines()).filter(|(found, wanted)| found != wanted).take(4).collect();
+    let pairs: Vec<_> = found
+        .lines()
+        .zip(wanted.lines())
+        .filter(|(found, wanted)| found != wanted)
+        .take(4)
+        .collect();
     let mut told = String::new();
     for (found, wanted) in &pairs {
         let _ = writeln!(told, "found  {found}\nwanted {wanted}");
     }
     let lines = (found.lines().count(), wanted.lines().count());
-    panic!("{what}: it is not as after a run that nobody disturbed ({} and {} lines)\n{told}", lines.0, lines.1);
+    panic!(
+        "{what}: it is not as after a run that nobody disturbed ({} and {} lines)\n{told}",
+        lines.0, lines.1
+    );
 }
 
 async fn count(db: &Db, sql: &'static str) -> i64 {
@@ -207,7 +216,8 @@ impl Names {
         ] {
             let rows: Vec<NameRow> = db.fetch_all(sql, &[]).await.expect("names");
             for (number, row) in rows.into_iter().enumerate() {
-                let name = if kind == "run" { format!("{} {}", row.name, number + 1) } else { row.name };
+                let name =
+                    if kind == "run" { format!("{} {}", row.name, number + 1) } else { row.name };
                 names.insert(row.id, format!("<{kind} {name}>"));
             }
         }

@@ -96,8 +96,10 @@ impl World {
 
     /// Accounts that were there before Okta: some of them are the same people.
     fn accounts(&self, admin: &Admin) {
-        let linked = (100..140).map(|number| format!("{},Known,Before{number}\n", admin.who(number)));
-        let others = (0..5).map(|number| format!("guest{number}@elsewhere.example,Guest,Number{number}\n"));
+        let linked =
+            (100..140).map(|number| format!("{},Known,Before{number}\n", admin.who(number)));
+        let others =
+            (0..5).map(|number| format!("guest{number}@elsewhere.example,Guest,Number{number}\n"));
         let rows: String = linked.chain(others).collect();
         self.home.file("people.csv", &format!("email,first_name,last_name\n{rows}"));
         self.home.line("people import fernhill people.csv").done();
@@ -115,7 +117,10 @@ fn people(org: &OrgHandle) -> Vec<(String, bool)> {
     let listed = org.handle(&Request::get("/_sim/people"), Clock::Wall.now()).json();
     let text = |person: &Value, name: &str| person[name].as_str().unwrap_or_default().to_owned();
     let listed = listed.as_array().expect("people");
-    listed.iter().map(|person| (text(person, "login"), text(person, "status") == "ACTIVE")).collect()
+    listed
+        .iter()
+        .map(|person| (text(person, "login"), text(person, "status") == "ACTIVE"))
+        .collect()
 }
 
 /// Okta's administrator.
@@ -132,7 +137,11 @@ impl Admin {
 
     /// People with these numbers who were active at first.
     fn active(&self, numbers: std::ops::Range<usize>) -> Vec<String> {
-        self.people[numbers].iter().filter(|(_, active)| *active).map(|(login, _)| login.clone()).collect()
+        self.people[numbers]
+            .iter()
+            .filter(|(_, active)| *active)
+            .map(|(login, _)| login.clone())
+            .collect()
     }
 
     fn act(&self, action: &Action) {
@@ -173,7 +182,10 @@ impl Admin {
         for number in 850..1_050 {
             self.set(number, "title", "Everything");
         }
-        self.act(&Action::RenameDepartment { from: "Engineering".to_owned(), to: "Product Engineering".to_owned() });
+        self.act(&Action::RenameDepartment {
+            from: "Engineering".to_owned(),
+            to: "Product Engineering".to_owned(),
+        });
         self.act(&Action::Unsuspend { who: self.who(71) });
         for who in self.active(300..410) {
             self.act(&Action::Suspend { who });
@@ -197,8 +209,15 @@ impl Admin {
                 ("department", json!("Launch")),
                 ("managerId", json!(self.who(6))),
             ];
-            let profile = profile.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            self.act(&Action::Create { profile, groups: Vec::new(), assign: true, activate: true, password: true });
+            let profile =
+                profile.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            self.act(&Action::Create {
+                profile,
+                groups: Vec::new(),
+                assign: true,
+                activate: true,
+                password: true,
+            });
         }
     }
 

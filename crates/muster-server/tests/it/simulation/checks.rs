@@ -57,7 +57,12 @@ impl Chronicle {
         let mut kinds = Vec::new();
         for entry in read(tenant, last, self.seen).await? {
             self.seen += 1;
-            must!(entry.seq == self.seen, "the history goes from {} to {}", self.seen - 1, entry.seq);
+            must!(
+                entry.seq == self.seen,
+                "the history goes from {} to {}",
+                self.seen - 1,
+                entry.seq
+            );
             self.digest = fold(self.digest, &entry);
             kinds.push(entry.kind.clone());
             losses.extend(self.access(&entry)?);
@@ -67,9 +72,12 @@ impl Chronicle {
     }
 
     fn access(&mut self, entry: &Entry) -> Check<Option<Loss>> {
-        let Some(person) = entry.subject_id.as_ref().filter(|_| entry.subject == "person") else { return Ok(None) };
+        let Some(person) = entry.subject_id.as_ref().filter(|_| entry.subject == "person") else {
+            return Ok(None);
+        };
         let after = entry.after.as_ref().map_or("{}", |after| after.get());
-        let after: serde_json::Value = serde_json::from_str(after).map_err(|error| error.to_string())?;
+        let after: serde_json::Value =
+            serde_json::from_str(after).map_err(|error| error.to_string())?;
         let said = after.get("status").and_then(serde_json::Value::as_str);
         let before = self.statuses.get(person).cloned();
         must!(
@@ -79,9 +87,15 @@ impl Chronicle {
         );
         let now = said.map(str::to_owned).or(before.clone()).unwrap_or_else(|| "active".to_owned());
         self.statuses.insert(person.clone(), now.clone());
-        let rank = |status: &str| ["deactivated", "not_yet", "active"].iter().position(|known| *known == status);
+        let rank = |status: &str| {
+            ["deactivated", "not_yet", "active"].iter().position(|known| *known == status)
+        };
         let lost = before.is_some_and(|before| rank(&now) < rank(&before));
-        Ok(lost.then(|| Loss { person: person.clone(), kind: entry.kind.clone(), run: entry.run_id }))
+        Ok(lost.then(|| Loss {
+            person: person.clone(),
+            kind: entry.kind.clone(),
+            run: entry.run_id,
+        }))
     }
 
     /// Reads everything again: what was written stays as it was.
@@ -98,7 +112,12 @@ impl Chronicle {
         for row in &directory.rows {
             let id = row.id.map(|id| id.to_string()).unwrap_or_default();
             let told = self.statuses.get(&id).map(String::as_str);
-            must!(told == Some(row.status.as_str()), "{} is {}, the history says {told:?}", row.email, row.status);
+            must!(
+                told == Some(row.status.as_str()),
+                "{} is {}, the history says {told:?}",
+                row.email,
+                row.status
+            );
             must!(emails.insert(row.email.clone()), "two people have the e-mail {}", row.email);
             if let Some(user) = &row.okta {
                 must!(okta.insert(user.clone()), "two people have the Okta id {user}");
@@ -113,7 +132,10 @@ impl Chronicle {
                 row.gone_at
             );
         }
-        must!(self.statuses.len() == directory.rows.len(), "the history knows of people whom the directory has not");
+        must!(
+            self.statuses.len() == directory.rows.len(),
+            "the history knows of people whom the directory has not"
+        );
         let owner = |row: &&Row| row.role == Role::Owner && row.status == Status::Active;
         must!(directory.rows.iter().any(|row| owner(&row)), "there is no active owner");
         Ok(())
@@ -132,9 +154,12 @@ async fn read(tenant: &TenantDb, to: i64, after: i64) -> Check<Vec<Entry>> {
 
 fn fold(digest: u64, entry: &Entry) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let json = |side: &Option<Box<serde_json::value::RawValue>>| side.as_ref().map(|side| side.get().to_owned());
+    let json = |side: &Option<Box<serde_json::value::RawValue>>| {
+        side.as_ref().map(|side| side.get().to_owned())
+    };
     (digest, entry.seq, entry.id.to_string(), entry.at.as_microsecond()).hash(&mut hasher);
-    (&entry.kind, &entry.actor, &entry.subject_id, json(&entry.before), json(&entry.after)).hash(&mut hasher);
+    (&entry.kind, &entry.actor, &entry.subject_id, json(&entry.before), json(&entry.after))
+        .hash(&mut hasher);
     hasher.finish()
 }
 
@@ -175,7 +200,14 @@ impl Ended<'_> {
             return Ok(());
         }
         let c = &run.counts;
-        let told = c.created + c.linked + c.updated + c.unchanged + c.reactivated + c.deactivated + c.held + c.skipped
+        let told = c.created
+            + c.linked
+            + c.updated
+            + c.unchanged
+            + c.reactivated
+            + c.deactivated
+            + c.held
+            + c.skipped
             + c.review;
         must!(c.read + c.missing == told, "the counts do not add up: {c:?}");
         must!(
@@ -195,20 +227,33 @@ impl Ended<'_> {
             must!(loss.kind == "deactivate", "{} lost access by {}", loss.person, loss.kind);
             let state = self.run.state;
             must!(
-                state == RunState::Done || (state == RunState::Held && self.run.kind != RunKind::Preview),
+                state == RunState::Done
+                    || (state == RunState::Held && self.run.kind != RunKind::Preview),
                 "a run that is {state} took away the access of {}",
                 loss.person
             );
             must!(state != RunState::Held, "a run that holds its removals removed {}", loss.person);
             must!(self.run.kind != RunKind::Preview, "a preview removed {}", loss.person);
-            let row = self.after.rows.iter().find(|row| row.id.is_some_and(|id| id.to_string() == loss.person));
+            let row = self
+                .after
+                .rows
+                .iter()
+                .find(|row| row.id.is_some_and(|id| id.to_string() == loss.person));
             let Some(row) = row else { return Err(format!("{} is no more", loss.person)) };
             must!(!row.protected, "{} is protected and lost access", row.email);
-            let Some(okta) = &row.okta else { return Err(format!("{} is not Okta's to remove", row.email)) };
-            let was_out = self.truths().any(|truth| self.standing(truth, okta).is_none_or(|place| !place.is_in()));
+            let Some(okta) = &row.okta else {
+                return Err(format!("{} is not Okta's to remove", row.email));
+            };
+            let was_out = self
+                .truths()
+                .any(|truth| self.standing(truth, okta).is_none_or(|place| !place.is_in()));
             // By decision D11: at most five people who answer 404 while nobody can ask the log.
             let may_be_hidden = self.weather.hidden && !self.weather.log_readable;
-            must!(was_out || may_be_hidden, "{} ({okta}) lost access and was in all the time", row.email);
+            must!(
+                was_out || may_be_hidden,
+                "{} ({okta}) lost access and was in all the time",
+                row.email
+            );
         }
         Ok(())
     }
@@ -216,17 +261,28 @@ impl Ended<'_> {
     /// Nobody has access whom a run that saw everything should have removed.
     fn nobody_forgotten(&self) -> Check {
         let run = self.run;
-        let whole = run.kind == RunKind::Full && run.approves.is_none() && run.state == RunState::Done;
+        let whole =
+            run.kind == RunKind::Full && run.approves.is_none() && run.state == RunState::Done;
         if !whole {
             return Ok(());
         }
-        must!(run.listing == Some(ListingState::Complete), "a run that is done has the listing {:?}", run.listing);
-        let owners = self.after.rows.iter().filter(|row| row.role == Role::Owner && row.status == Status::Active);
+        must!(
+            run.listing == Some(ListingState::Complete),
+            "a run that is done has the listing {:?}",
+            run.listing
+        );
+        let owners = self
+            .after
+            .rows
+            .iter()
+            .filter(|row| row.role == Role::Owner && row.status == Status::Active);
         let owners = owners.count();
         for row in self.after.rows.iter().filter(|row| row.has_access() && !row.protected) {
             let Some(okta) = &row.okta else { continue };
             let last_owner = row.role == Role::Owner && row.status == Status::Active && owners == 1;
-            let out = self.truths().all(|truth| self.standing(truth, okta).is_none_or(|place| !place.is_in()));
+            let out = self
+                .truths()
+                .all(|truth| self.standing(truth, okta).is_none_or(|place| !place.is_in()));
             must!(!out || last_owner, "{} ({okta}) has access and was out all the time", row.email);
         }
         Ok(())
@@ -234,7 +290,11 @@ impl Ended<'_> {
 }
 
 /// The differences between what the model expects and what is there; `None` when there are none.
-pub(crate) fn differences(expected: &Expected, actual: &Directory, managers: bool) -> Option<String> {
+pub(crate) fn differences(
+    expected: &Expected,
+    actual: &Directory,
+    managers: bool,
+) -> Option<String> {
     let mut text = String::new();
     let mut matched = BTreeSet::new();
     for want in &expected.rows {

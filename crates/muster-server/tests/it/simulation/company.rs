@@ -94,7 +94,8 @@ impl Company {
     fn look(&mut self) {
         let now = self.clock.now();
         let reply = self.org.handle(&Request::get("/_sim/people"), now);
-        let all: Vec<Summary> = serde_json::from_slice(&reply.body).expect("the simulator's people");
+        let all: Vec<Summary> =
+            serde_json::from_slice(&reply.body).expect("the simulator's people");
         let mut truth = Truth::new();
         for Summary { id, status, assigned } in all {
             let Some(mut user) = self.now.remove(&id) else { continue };
@@ -117,12 +118,18 @@ impl Company {
     /// Whether nothing changed in the last `seconds`.
     pub(crate) fn is_settled(&self, seconds: i64) -> bool {
         let now = self.clock.now();
-        self.past.last().is_none_or(|(at, _)| now.duration_since(*at) > SignedDuration::from_secs(seconds))
+        self.past
+            .last()
+            .is_none_or(|(at, _)| now.duration_since(*at) > SignedDuration::from_secs(seconds))
     }
 
     /// People of the company of whom this holds, by id.
     pub(crate) fn who(&self, test: impl Fn(&User) -> bool) -> Vec<String> {
-        self.now.values().filter(|user| user.id != self.admin && test(user)).map(|user| user.id.clone()).collect()
+        self.now
+            .values()
+            .filter(|user| user.id != self.admin && test(user))
+            .map(|user| user.id.clone())
+            .collect()
     }
 }
 

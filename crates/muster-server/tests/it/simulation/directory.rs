@@ -71,7 +71,9 @@ impl Row {
             show(&self.start),
             show(&self.number),
             show(&self.manager_raw),
-            self.manager.as_ref().map_or_else(|| "-".to_owned(), |(email, source)| format!("{email} by {source}")),
+            self.manager
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |(email, source)| format!("{email} by {source}")),
             if self.protected { "protected " } else { "" },
             if self.confirm { "confirm " } else { "" },
             if self.gone_at.is_some() { "gone" } else { "" },
@@ -90,7 +92,10 @@ pub(crate) struct Directory {
 impl Directory {
     /// Reads it. Of people whom the next run feeds anyway, less is asked for.
     pub(crate) async fn read(
-        tenant: &TenantDb, mode: Managers, truth: &Truth, is_fed: impl Fn(&User) -> bool,
+        tenant: &TenantDb,
+        mode: Managers,
+        truth: &Truth,
+        is_fed: impl Fn(&User) -> bool,
     ) -> Result<Self, StoreError> {
         let mode = match mode {
             Managers::Individual => ManagerMode::Individual,
@@ -122,7 +127,9 @@ impl Directory {
                 start: view.start_date,
                 number: view.employee_number,
                 manager_raw: view.manager_raw,
-                manager: view.manager.map(|manager| (manager.email.to_lowercase(), manager.source.to_owned())),
+                manager: view
+                    .manager
+                    .map(|manager| (manager.email.to_lowercase(), manager.source.to_owned())),
                 role: view.role,
                 protected: view.break_glass,
                 confirm: view.confirm_needed,

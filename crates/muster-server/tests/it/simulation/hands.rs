@@ -16,25 +16,37 @@ use super::dice::Dice;
 use super::directory::Directory;
 use super::people::{BY_HAND, is_by_hand};
 
-pub(crate) const BY: By<'static> = By { actor: "os:olga", cause: "cli", run: None, reason: Some("simulated") };
+pub(crate) const BY: By<'static> =
+    By { actor: "os:olga", cause: "cli", run: None, reason: Some("simulated") };
 
 /// Who was given whom as manager by hand.
 pub(crate) type HandManagers = BTreeMap<PersonId, PersonId>;
 
 /// Does one thing by hand, if Muster lets it happen; says in words what.
 pub(crate) async fn happen(
-    tenant: &TenantDb, seen: &Directory, managers: &mut HandManagers, next_hire: usize, ids: &mut IdSource,
-    now: Timestamp, dice: &mut Dice,
+    tenant: &TenantDb,
+    seen: &Directory,
+    managers: &mut HandManagers,
+    next_hire: usize,
+    ids: &mut IdSource,
+    now: Timestamp,
+    dice: &mut Dice,
 ) -> Result<String, StoreError> {
     let Some(row) = dice.any(&seen.rows) else { return Ok("nobody here".to_owned()) };
-    let (Some(id), email) = (row.id, row.email.clone()) else { return Ok("nobody here".to_owned()) };
+    let (Some(id), email) = (row.id, row.email.clone()) else {
+        return Ok("nobody here".to_owned());
+    };
     let key = PersonKey::Id(id);
     let (what, done) = match dice.below(12) {
         0 | 1 => ("deactivate", tenant.deactivate_by_hand(&key, BY, ids, now).await.map(drop)),
         2 | 3 => {
-            let out: Vec<_> = seen.rows.iter().filter(|row| is_by_hand(row)).filter_map(|row| row.id).collect();
+            let out: Vec<_> =
+                seen.rows.iter().filter(|row| is_by_hand(row)).filter_map(|row| row.id).collect();
             let Some(id) = dice.any(&out) else { return Ok("nobody to reactivate".to_owned()) };
-            ("reactivate", tenant.reactivate_by_hand(&PersonKey::Id(id), false, BY, ids, now).await.map(drop))
+            (
+                "reactivate",
+                tenant.reactivate_by_hand(&PersonKey::Id(id), false, BY, ids, now).await.map(drop),
+            )
         }
         4 => {
             let Some(other) = dice.pick(&seen.rows).id else { return Ok(String::new()) };
@@ -72,16 +84,26 @@ pub(crate) async fn happen(
 fn refusable(done: Result<(), StoreError>) -> Result<String, StoreError> {
     match done {
         Ok(()) => Ok(String::new()),
-        Err(StoreError::Conflict(_) | StoreError::NotFound(_) | StoreError::LastOwner | StoreError::Taken(_)) => {
-            Ok(" (refused)".to_owned())
-        }
+        Err(
+            StoreError::Conflict(_)
+            | StoreError::NotFound(_)
+            | StoreError::LastOwner
+            | StoreError::Taken(_),
+        ) => Ok(" (refused)".to_owned()),
         Err(other) => Err(other),
     }
 }
 
 /// An account that Okta does not know: of somebody whom it will know, of somebody else, or of a likely double.
 pub(crate) fn account(next_hire: usize, dice: &mut Dice) -> NewAccount {
-    let role = dice.pick(&[Role::Learner, Role::Learner, Role::Learner, Role::Hr, Role::Admin, Role::Owner]);
+    let role = dice.pick(&[
+        Role::Learner,
+        Role::Learner,
+        Role::Learner,
+        Role::Hr,
+        Role::Admin,
+        Role::Owner,
+    ]);
     let twin = dice.chance(15);
     let address = match dice.below(6) {
         _ if twin => format!("twin.{}@acme.example", dice.below(1_000)),

@@ -17,7 +17,8 @@ const FIRST: [&str; 7] = ["Ana", "Bo", "Cy", "Dana", "Émile", "Fay", "Gus"];
 const LAST: [&str; 6] = ["Ito", "Jones", "King", "Lund", "Meyer-Öz", "Novak"];
 const TITLES: [&str; 5] = ["Engineer", "Lead", " Buyer ", "Nurse", "Head of \u{1F98A}"];
 const CITIES: [&str; 5] = ["London", "london ", "Köln", "Oslo", " "];
-const DEPARTMENTS: [&str; 7] = ["Sales", "SALES ", "sales", "People  Ops", "R&D", "Board", "Night Shift"];
+const DEPARTMENTS: [&str; 7] =
+    ["Sales", "SALES ", "sales", "People  Ops", "R&D", "Board", "Night Shift"];
 const LANGUAGES: [&str; 8] = ["en_GB", "en-gb", "EN", "de", "de_AT", "fr-CA", "zz9", "pt"];
 const KINDS: [&str; 4] = ["Employee", "Employee", "Contractor", "Subcontractor"];
 const PICTURES: [&str; 3] = ["https://img.example/a.png", "http://img.example/b.png", "none"];
@@ -33,24 +34,56 @@ pub(crate) fn happen(company: &mut Company, dice: &mut Dice) -> String {
         17 | 18 => ("e-mail", email(company, dice)),
         19 => ("swap e-mails", swap(company, dice)),
         20 => ("take another's e-mail", double(company, dice)),
-        21..=23 => ("unassign", each(company, dice, |user| user.assigned, |who| Action::Unassign { who, app: None })),
+        21..=23 => (
+            "unassign",
+            each(company, dice, |user| user.assigned, |who| Action::Unassign { who, app: None }),
+        ),
         24..=26 => (
             "assign",
-            each(company, dice, |user| !user.assigned && user.is_live(), |who| Action::Assign { who, app: None }),
+            each(
+                company,
+                dice,
+                |user| !user.assigned && user.is_live(),
+                |who| Action::Assign { who, app: None },
+            ),
         ),
-        27 | 28 => ("suspend", each(company, dice, |user| user.status == "ACTIVE", |who| Action::Suspend { who })),
-        29 | 30 => ("unsuspend", each(company, dice, |user| user.status == "SUSPENDED", |who| Action::Unsuspend { who })),
-        31 | 32 => ("deactivate", each(company, dice, User::is_live, |who| Action::Deactivate { who })),
+        27 | 28 => (
+            "suspend",
+            each(company, dice, |user| user.status == "ACTIVE", |who| Action::Suspend { who }),
+        ),
+        29 | 30 => (
+            "unsuspend",
+            each(company, dice, |user| user.status == "SUSPENDED", |who| Action::Unsuspend { who }),
+        ),
+        31 | 32 => {
+            ("deactivate", each(company, dice, User::is_live, |who| Action::Deactivate { who }))
+        }
         33 | 34 => {
-            let who = each(company, dice, |user| !user.is_live() || user.status == "STAGED", |who| Action::Activate { who });
+            let who = each(
+                company,
+                dice,
+                |user| !user.is_live() || user.status == "STAGED",
+                |who| Action::Activate { who },
+            );
             if let Some(who) = who.clone().filter(|_| dice.chance(70)) {
                 company.act(&Action::Assign { who, app: None });
             }
             ("activate", who)
         }
         35 => ("delete", each(company, dice, |user| dice_free(user), |who| Action::Delete { who })),
-        36 => ("lock out", each(company, dice, |user| user.status == "ACTIVE", |who| Action::Lock { who })),
-        37 => ("expire", each(company, dice, |user| user.status == "ACTIVE", |who| Action::ExpirePassword { who })),
+        36 => (
+            "lock out",
+            each(company, dice, |user| user.status == "ACTIVE", |who| Action::Lock { who }),
+        ),
+        37 => (
+            "expire",
+            each(
+                company,
+                dice,
+                |user| user.status == "ACTIVE",
+                |who| Action::ExpirePassword { who },
+            ),
+        ),
         38 => ("login", login(company, dice)),
         _ => ("mistake", mistake(company, dice)),
     };
@@ -66,17 +99,29 @@ fn dice_free(user: &User) -> bool {
 fn mistake(company: &mut Company, dice: &mut Dice) -> Option<String> {
     let group = GROUP.to_owned();
     match dice.below(6) {
-        0 => company.act(&Action::UnassignGroup { group, app: None }).then(|| "the group".to_owned()),
-        1 => company.act(&Action::AssignGroup { group, app: None }).then(|| "the group again".to_owned()),
+        0 => {
+            company.act(&Action::UnassignGroup { group, app: None }).then(|| "the group".to_owned())
+        }
+        1 => company
+            .act(&Action::AssignGroup { group, app: None })
+            .then(|| "the group again".to_owned()),
         2 => many(company, dice, |user| user.assigned, |who| Action::Unassign { who, app: None }),
         3 => many(company, dice, |user| user.status == "ACTIVE", |who| Action::Suspend { who }),
-        4 => many(company, dice, |user| !user.assigned && user.is_live(), |who| Action::Assign { who, app: None }),
+        4 => many(
+            company,
+            dice,
+            |user| !user.assigned && user.is_live(),
+            |who| Action::Assign { who, app: None },
+        ),
         _ => many(company, dice, |_| true, |who| Action::Delete { who }),
     }
 }
 
 fn many(
-    company: &mut Company, dice: &mut Dice, test: impl Fn(&User) -> bool, action: impl Fn(String) -> Action,
+    company: &mut Company,
+    dice: &mut Dice,
+    test: impl Fn(&User) -> bool,
+    action: impl Fn(String) -> Action,
 ) -> Option<String> {
     let all = company.who(test);
     let part = dice.pick(&[30, 60, 100]);
@@ -88,7 +133,10 @@ fn many(
 }
 
 fn each(
-    company: &mut Company, dice: &mut Dice, test: impl Fn(&User) -> bool, action: impl Fn(String) -> Action,
+    company: &mut Company,
+    dice: &mut Dice,
+    test: impl Fn(&User) -> bool,
+    action: impl Fn(String) -> Action,
 ) -> Option<String> {
     let all = company.who(test);
     let who = dice.any(&all)?;
@@ -130,14 +178,24 @@ fn returner(company: &mut Company, dice: &mut Dice) -> Option<String> {
     add(company, dice, first, last, email)
 }
 
-fn add(company: &mut Company, dice: &mut Dice, first: &str, last: &str, email: &str) -> Option<String> {
+fn add(
+    company: &mut Company,
+    dice: &mut Dice,
+    first: &str,
+    last: &str,
+    email: &str,
+) -> Option<String> {
     company.number += 1;
     let n = company.number;
     let mut profile = Map::new();
     let mut set = |name: &str, value: &str| profile.insert(name.to_owned(), Value::from(value));
     let own = format!("login-{n}@acme.example");
     // People who have the e-mail as their login may take the login of nobody else.
-    let login = if dice.chance(50) && email.ends_with(&format!(".{n}@acme.example")) { email } else { &own };
+    let login = if dice.chance(50) && email.ends_with(&format!(".{n}@acme.example")) {
+        email
+    } else {
+        &own
+    };
     set("login", login);
     set("email", email);
     set("firstName", first);
@@ -170,7 +228,13 @@ fn add(company: &mut Company, dice: &mut Dice, first: &str, last: &str, email: &
     let in_group = dice.chance(50);
     let groups = if in_group { vec![GROUP.to_owned()] } else { Vec::new() };
     let assign = !in_group && dice.chance(90);
-    let action = Action::Create { profile, groups, assign, activate: dice.chance(85), password: dice.chance(80) };
+    let action = Action::Create {
+        profile,
+        groups,
+        assign,
+        activate: dice.chance(85),
+        password: dice.chance(80),
+    };
     let known = company.now.clone();
     company.act(&action).then(|| {
         company.now.keys().find(|id| !known.contains_key(*id)).cloned().unwrap_or_default()
@@ -270,7 +334,8 @@ fn swap(company: &mut Company, dice: &mut Dice) -> Option<String> {
     // Sometimes a third one moves along.
     if dice.chance(30) {
         let third = dice.any(&all)?;
-        let (left, right) = (json!(company.now[&other].text("email")), json!(company.now[&third].text("email")));
+        let (left, right) =
+            (json!(company.now[&other].text("email")), json!(company.now[&third].text("email")));
         update(company, other.clone(), "email", right)?;
         update(company, third, "email", left)?;
     }

@@ -96,14 +96,16 @@ pub(crate) fn after_run(before: &Directory, truth: &Truth, set: &Setting<'_>) ->
         linked: 0,
         reactivated: 0,
     };
-    let listed: Vec<&User> = truth.values().filter(|user| user.assigned).map(|user| &**user).collect();
+    let listed: Vec<&User> =
+        truth.values().filter(|user| user.assigned).map(|user| &**user).collect();
     let losers = model.losers(&listed);
     model.people(&listed, &losers);
     // Managers are found when everybody is there, and before anybody goes.
     let named: Vec<Option<usize>> = (0..model.rows.len()).map(|at| model.named(at)).collect();
     let leaders = model.leaders(before, &named);
     let removals = model.removals(&listed);
-    let managers: Vec<_> = (0..model.rows.len()).map(|at| model.manager(at, named[at], &leaders)).collect();
+    let managers: Vec<_> =
+        (0..model.rows.len()).map(|at| model.manager(at, named[at], &leaders)).collect();
     for (row, manager) in model.rows.iter_mut().zip(managers) {
         row.manager = manager;
     }
@@ -171,7 +173,8 @@ impl Model<'_> {
             }
         }
         let granted = self.granted(&waiting);
-        let moves: Vec<_> = waiting.iter().map(|(user, at)| (*user, *at, granted.contains(&user.id))).collect();
+        let moves: Vec<_> =
+            waiting.iter().map(|(user, at)| (*user, *at, granted.contains(&user.id))).collect();
         for (user, at, granted) in moves {
             let wanted = address(user).filter(|_| granted);
             match (at, self.loses_access(at, user)) {
@@ -219,15 +222,24 @@ impl Model<'_> {
             }
             // D1, E1: once, by address, if the domain is the tenant's own and the account is no owner's or admin's.
             let free = matches!(holder.role, Role::Learner | Role::Hr) && !holder.protected;
-            return if free && self.is_own_domain(&email) && enters { First::Link(at) } else { First::Nothing };
+            return if free && self.is_own_domain(&email) && enters {
+                First::Link(at)
+            } else {
+                First::Nothing
+            };
         }
         // E2: the same name is no sign; with the same first day or number it is.
         let text = |name| user.text(name).map(str::to_owned);
-        let name = key(&format!("{} {}", text("firstName").unwrap_or_default(), text("lastName").unwrap_or_default()));
+        let name = key(&format!(
+            "{} {}",
+            text("firstName").unwrap_or_default(),
+            text("lastName").unwrap_or_default()
+        ));
         let twin = self.rows.iter().any(|row| {
             row.okta.is_none()
                 && key(&format!("{} {}", row.first, row.last)) == name
-                && ((row.start.is_some() && row.start == super::people::start_date(user).map(|day| day.to_string()))
+                && ((row.start.is_some()
+                    && row.start == super::people::start_date(user).map(|day| day.to_string()))
                     || (row.number.is_some() && row.number == text("employeeNumber")))
         });
         if twin { First::Nothing } else { First::Create }
@@ -240,7 +252,8 @@ impl Model<'_> {
 
     /// E6: who gets the address they wait for: everybody whose holder moves away too.
     fn granted(&self, waiting: &[(&User, Option<usize>)]) -> BTreeSet<String> {
-        let mut granted: BTreeSet<String> = waiting.iter().map(|(user, _)| user.id.clone()).collect();
+        let mut granted: BTreeSet<String> =
+            waiting.iter().map(|(user, _)| user.id.clone()).collect();
         loop {
             let stuck = waiting.iter().find(|(user, at)| {
                 let wants = address(user).unwrap_or_default();
@@ -253,7 +266,8 @@ impl Model<'_> {
                             && self.loses_access(*of, other).is_none()
                     })
                 };
-                granted.contains(&user.id) && self.holder(&wants, *at).is_some_and(|holder| !leaves(holder))
+                granted.contains(&user.id)
+                    && self.holder(&wants, *at).is_some_and(|holder| !leaves(holder))
             });
             match stuck {
                 Some((user, _)) => granted.remove(&user.id),
@@ -270,8 +284,10 @@ impl Model<'_> {
         let gone = row.status == Status::Deactivated
             && matches!(row.reason, StatusReason::DeactivatedInOkta | StatusReason::DeletedInOkta);
         let name = |first: &str, last: &str| key(&format!("{first} {last}"));
-        let same = name(user.text("firstName").unwrap_or_default(), user.text("lastName").unwrap_or_default())
-            == name(&row.first, &row.last);
+        let same = name(
+            user.text("firstName").unwrap_or_default(),
+            user.text("lastName").unwrap_or_default(),
+        ) == name(&row.first, &row.last);
         let automatic = !self.set.policy.review_returners
             && row.role == Role::Learner
             && !row.protected
@@ -362,7 +378,9 @@ impl Model<'_> {
         if !policy.reactivate || (is_by_hand(row) && !policy.okta_wins) {
             return;
         }
-        let long = row.gone_at.is_some_and(|at| now.duration_since(at) > SignedDuration::from_hours(24 * 30));
+        let long = row
+            .gone_at
+            .is_some_and(|at| now.duration_since(at) > SignedDuration::from_hours(24 * 30));
         row.confirm |= long && row.role != Role::Learner;
         (row.status, row.reason, row.gone_at) = (status, reason, None);
     }
@@ -370,18 +388,25 @@ impl Model<'_> {
     /// D11, D12: who loses access, who waits for a human, and what keeps everybody in.
     fn removals(&mut self, listed: &[&User]) -> Expected {
         let ids: BTreeSet<&str> = listed.iter().map(|user| user.id.as_str()).collect();
-        let is_missing = |row: &Row| row.okta.as_deref().is_some_and(|id| !ids.contains(id)) && row.has_access();
-        let mut missing: Vec<usize> = (0..self.rows.len()).filter(|&at| is_missing(&self.rows[at])).collect();
+        let is_missing =
+            |row: &Row| row.okta.as_deref().is_some_and(|id| !ids.contains(id)) && row.has_access();
+        let mut missing: Vec<usize> =
+            (0..self.rows.len()).filter(|&at| is_missing(&self.rows[at])).collect();
         missing.sort_by_key(|&at| self.rows[at].okta.clone());
-        let with_access = self.rows.iter().filter(|row| row.okta.is_some() && row.has_access()).count();
+        let with_access =
+            self.rows.iter().filter(|row| row.okta.is_some() && row.has_access()).count();
         let policy = self.set.policy;
         let all = missing.len() + self.out.len();
-        let limit = (policy.guard_people as usize).max(with_access * policy.guard_percent as usize / 100);
+        let limit =
+            (policy.guard_people as usize).max(with_access * policy.guard_percent as usize / 100);
         let everybody = !missing.is_empty() && missing.len() >= with_access;
         let too_many = all > limit || everybody;
         let mut expected = Expected { missing: missing.len() as u64, ..Expected::nothing() };
-        let exists = |at: &&usize| self.rows[**at].okta.as_ref().is_some_and(|id| self.truth.contains_key(id));
-        let asked: Vec<&usize> = missing.iter().take(if too_many { SAMPLE } else { usize::MAX }).collect();
+        let exists = |at: &&usize| {
+            self.rows[**at].okta.as_ref().is_some_and(|id| self.truth.contains_key(id))
+        };
+        let asked: Vec<&usize> =
+            missing.iter().take(if too_many { SAMPLE } else { usize::MAX }).collect();
         let unproven = asked.iter().filter(|at| !exists(at)).count();
         let blind = listed.is_empty()
             && with_access > 0
@@ -407,7 +432,8 @@ impl Model<'_> {
         if too_many {
             expected.state = RunState::Held;
             expected.held = going.len() as u64;
-            expected.waiting = going.iter().filter_map(|(at, _, _)| self.rows[*at].okta.clone()).collect();
+            expected.waiting =
+                going.iter().filter_map(|(at, _, _)| self.rows[*at].okta.clone()).collect();
             return expected;
         }
         going.sort_by_key(|(at, _, _)| self.rows[*at].okta.clone());
@@ -446,11 +472,16 @@ impl Model<'_> {
         let wanted = key(raw);
         self.rows[at].okta.as_ref()?;
         let one = |test: &dyn Fn(&Row) -> bool| {
-            let hits: Vec<usize> = (0..self.rows.len()).filter(|&of| test(&self.rows[of])).collect();
+            let hits: Vec<usize> =
+                (0..self.rows.len()).filter(|&of| test(&self.rows[of])).collect();
             <[usize; 1]>::try_from(hits).ok().map(|[of]| of)
         };
         one(&|row| row.okta.as_deref() == Some(raw))
-            .or_else(|| one(&|row| row.login.as_deref().map(key).as_ref() == Some(&wanted) && row.email != wanted))
+            .or_else(|| {
+                one(&|row| {
+                    row.login.as_deref().map(key).as_ref() == Some(&wanted) && row.email != wanted
+                })
+            })
             .or_else(|| one(&|row| row.email == wanted))
             .or_else(|| one(&|row| row.number.as_deref() == Some(raw)))
             .or_else(|| {
@@ -484,7 +515,10 @@ impl Model<'_> {
 
     /// The effective manager: by hand, from Okta, or the team's; nobody inactive, nobody for themselves.
     fn manager(
-        &self, at: usize, named: Option<usize>, leaders: &BTreeMap<String, usize>,
+        &self,
+        at: usize,
+        named: Option<usize>,
+        leaders: &BTreeMap<String, usize>,
     ) -> Option<(String, String)> {
         let row = &self.rows[at];
         let fit = |of: &usize| *of != at && self.rows[*of].status == Status::Active;
@@ -502,7 +536,10 @@ impl Model<'_> {
 
 /// The directory after an undisturbed approval of removals that waited.
 pub(crate) fn after_approval(
-    before: &Directory, truth: &Truth, waiting: &BTreeSet<String>, set: &Setting<'_>,
+    before: &Directory,
+    truth: &Truth,
+    waiting: &BTreeSet<String>,
+    set: &Setting<'_>,
 ) -> Expected {
     let mut model = Model {
         set,
@@ -515,15 +552,18 @@ pub(crate) fn after_approval(
     };
     let mut expected = Expected::nothing();
     let unproven = waiting.iter().filter(|id| !truth.contains_key(*id)).count();
-    let seen = before.rows.iter().any(|row| {
-        row.has_access() && row.okta.as_ref().is_some_and(|id| truth.contains_key(id))
-    });
-    let somebody = before.rows.iter().any(|row| row.has_access() && row.okta.is_some());
-    if (somebody && !seen) || (!set.log_readable && unproven > GONE_MAX) {
+    // Whoever waits to be removed proves nothing about the token.
+    let others =
+        before.rows.iter().filter(|row| row.has_access()).filter_map(|row| row.okta.as_ref());
+    let others: Vec<&String> = others.filter(|id| !waiting.contains(*id)).collect();
+    let blind = !others.is_empty() && !others.iter().any(|id| truth.contains_key(*id));
+    if blind || (!set.log_readable && unproven > GONE_MAX) {
         expected.state = RunState::Incomplete;
     } else {
         for id in waiting {
-            let Some(at) = model.rows.iter().position(|row| row.okta.as_deref() == Some(id)) else { continue };
+            let Some(at) = model.rows.iter().position(|row| row.okta.as_deref() == Some(id)) else {
+                continue;
+            };
             let reason = match truth.get(id).map(|user| model.standing(user)) {
                 None => StatusReason::DeletedInOkta,
                 Some(Standing::Out(reason)) => reason,

@@ -49,7 +49,11 @@ pub(crate) fn standing(user: &User, policy: &Policy, today: Date) -> Standing {
         return Standing::NotYet(StatusReason::Staged);
     }
     let later = start_date(user).is_some_and(|day| day > today);
-    if policy.wait_for_start && later { Standing::NotYet(StatusReason::BeforeStartDate) } else { Standing::In }
+    if policy.wait_for_start && later {
+        Standing::NotYet(StatusReason::BeforeStartDate)
+    } else {
+        Standing::In
+    }
 }
 
 pub(crate) fn start_date(user: &User) -> Option<Date> {
@@ -58,7 +62,9 @@ pub(crate) fn start_date(user: &User) -> Option<Date> {
 
 /// The address for comparing, if Okta has one that is one.
 pub(crate) fn address(user: &User) -> Option<String> {
-    user.text("email").filter(|email| email.contains('@') && !email.contains(' ')).map(str::to_lowercase)
+    user.text("email")
+        .filter(|email| email.contains('@') && !email.contains(' '))
+        .map(str::to_lowercase)
 }
 
 pub(crate) fn is_by_hand(row: &Row) -> bool {

@@ -52,7 +52,9 @@ impl Story {
     /// A number that two stories share only if they are the same.
     pub(crate) fn digest(&self) -> u64 {
         let bytes = self.lines.iter().flat_map(|line| line.bytes().chain([b'\n']));
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     }
 }
 
@@ -141,7 +143,9 @@ impl Play {
         let approve = self.held.take().filter(|_| dice.chance(60));
         match approve {
             Some((held, _)) if dice.chance(30) => self.discard(held, story).await?,
-            Some((held, waiting)) => self.approve(held, &waiting, &weather, workers, dice, story).await?,
+            Some((held, waiting)) => {
+                self.approve(held, &waiting, &weather, workers, dice, story).await?
+            }
             None => {
                 self.run(kind, &weather, workers, dice, story).await?;
                 if weather.is_clean() && kind == RunKind::Full && dice.chance(35) {
@@ -164,12 +168,18 @@ impl Play {
             let company = stage.wire.company();
             (company.now.clone(), company.number + 1)
         };
-        let seen = Directory::read(&stage.tenant, stage.policy.managers, &truth, |_| true).await.map_err(fault)?;
+        let seen = Directory::read(&stage.tenant, stage.policy.managers, &truth, |_| true)
+            .await
+            .map_err(fault)?;
         for _ in 0..dice.within(1, 3) {
             if dice.chance(20) {
                 stage.policy.change(dice);
                 let toml = stage.policy.toml();
-                let revision = stage.tenant.replace_rules(&toml, hands::BY, &mut stage.ids, now).await.map_err(fault)?;
+                let revision = stage
+                    .tenant
+                    .replace_rules(&toml, hands::BY, &mut stage.ids, now)
+                    .await
+                    .map_err(fault)?;
                 stage.policies.insert(revision, stage.policy.clone());
                 story.tell(format!("rules {revision}: {}", toml.replace('\n', "; ")));
             } else {
@@ -186,13 +196,17 @@ impl Play {
             }
         }
         let (losses, _) = self.chronicle.read_on(&self.stage.tenant).await?;
-        must!(losses.iter().all(|loss| loss.run.is_none()), "a run removed somebody while nobody worked");
+        must!(
+            losses.iter().all(|loss| loss.run.is_none()),
+            "a run removed somebody while nobody worked"
+        );
         Ok(())
     }
 
     async fn directory(&self, policy: &Policy, today: Date) -> Check<Directory> {
         let truth = self.stage.wire.company().now.clone();
-        let is_fed = |user: &super::company::User| user.assigned && standing(user, policy, today).is_in();
+        let is_fed =
+            |user: &super::company::User| user.assigned && standing(user, policy, today).is_in();
         Directory::read(&self.stage.tenant, policy.managers, &truth, is_fed).await.map_err(fault)
     }
 
@@ -200,17 +214,29 @@ impl Play {
         at.to_zoned(TimeZone::get(policy.zone).expect("a zone")).date()
     }
 
-    async fn drive(&mut self, run: RunId, workers: Workers, dice: &mut Dice, between: bool) -> Check<Run> {
+    async fn drive(
+        &mut self,
+        run: RunId,
+        workers: Workers,
+        dice: &mut Dice,
+        between: bool,
+    ) -> Check<Run> {
         let ended = self.stage.drive(run, workers, dice.fork(), between).await;
         self.stage.strikes.clear();
         ended.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let cause =
+                std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             format!("the worker failed: {error} {cause} {error:?}")
         })
     }
 
     async fn run(
-        &mut self, kind: RunKind, weather: &Weather, workers: Workers, dice: &mut Dice, story: &mut Story,
+        &mut self,
+        kind: RunKind,
+        weather: &Weather,
+        workers: Workers,
+        dice: &mut Dice,
+        story: &mut Story,
     ) -> Check {
         let policy = self.stage.policy.clone();
         let today = self.today(self.stage.now(), &policy);
@@ -233,7 +259,13 @@ impl Play {
             return Ok(());
         }
         if clean {
-            let set = Setting { policy: &policy, today, now, hands: &self.stage.hands, log_readable: weather.log_readable };
+            let set = Setting {
+                policy: &policy,
+                today,
+                now,
+                hands: &self.stage.hands,
+                log_readable: weather.log_readable,
+            };
             let expected = model::after_run(&before, &truth, &set);
             self.compare(&run, &expected, &after, true)?;
             let quiet = differences(&expected, &before, true).is_none();
@@ -257,10 +289,14 @@ impl Play {
         let entries = self.stage.tenant.history(None, count).await.map_err(fault)?;
         let aside = |entry: &Entry| {
             let side = |json: &Option<Box<RawValue>>| -> BTreeMap<String, Option<String>> {
-                json.as_ref().and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default()
+                json.as_ref()
+                    .and_then(|json| serde_json::from_str(json.get()).ok())
+                    .unwrap_or_default()
             };
             let (before, after) = (side(&entry.before), side(&entry.after));
-            let spelling = |sides: &BTreeMap<String, Option<String>>| sides.get("email").cloned().flatten().map(|email| email.to_lowercase());
+            let spelling = |sides: &BTreeMap<String, Option<String>>| {
+                sides.get("email").cloned().flatten().map(|email| email.to_lowercase())
+            };
             entry.kind == "manager"
                 || after.keys().all(|field| match field.as_str() {
                     "login" => true,
@@ -274,7 +310,8 @@ impl Play {
     /// The checks that every run must pass, however it went.
     async fn judge(&mut self, run: &Run, weather: &Weather, story: &mut Story) -> Check {
         let policy = self.stage.policies.get(&run.rules_revision).cloned();
-        let policy = policy.ok_or_else(|| format!("nobody set the rules {}", run.rules_revision))?;
+        let policy =
+            policy.ok_or_else(|| format!("nobody set the rules {}", run.rules_revision))?;
         let today = self.today(run.queued_at, &policy);
         let after = self.directory(&policy, today).await?;
         let (losses, _) = self.chronicle.read_on(&self.stage.tenant).await?;
@@ -285,22 +322,52 @@ impl Play {
             story.tell(format!("    {}", row.line()));
         }
         let company = self.stage.wire.company();
-        Ended { run, losses: &losses, after: &after, company: &company, policy: &policy, today, weather }.check()
+        Ended {
+            run,
+            losses: &losses,
+            after: &after,
+            company: &company,
+            policy: &policy,
+            today,
+            weather,
+        }
+        .check()
     }
 
-    fn compare(&self, run: &Run, expected: &model::Expected, after: &Directory, managers: bool) -> Check {
-        must!(run.state == expected.state, "the run is {} and must be {}", run.state, expected.state);
+    fn compare(
+        &self,
+        run: &Run,
+        expected: &model::Expected,
+        after: &Directory,
+        managers: bool,
+    ) -> Check {
+        must!(
+            run.state == expected.state,
+            "the run is {} and must be {}",
+            run.state,
+            expected.state
+        );
         if let Some(text) = differences(expected, after, managers) {
             return Err(format!("the directory differs from the model:\n{text}"));
         }
         let c = &run.counts;
         if run.approves.is_none() {
-            let told = [c.read, c.missing, c.created, c.linked, c.reactivated, c.deactivated, c.held];
+            let told =
+                [c.read, c.missing, c.created, c.linked, c.reactivated, c.deactivated, c.held];
             let e = expected;
-            let want = [e.read, e.missing, e.created, e.linked, e.reactivated, e.deactivated, e.held];
-            must!(told == want, "read, missing, created, linked, reactivated, deactivated, held: {told:?} and not {want:?}");
+            let want =
+                [e.read, e.missing, e.created, e.linked, e.reactivated, e.deactivated, e.held];
+            must!(
+                told == want,
+                "read, missing, created, linked, reactivated, deactivated, held: {told:?} and not {want:?}"
+            );
         } else {
-            must!(c.deactivated == expected.deactivated, "removed {} and not {}", c.deactivated, expected.deactivated);
+            must!(
+                c.deactivated == expected.deactivated,
+                "removed {} and not {}",
+                c.deactivated,
+                expected.deactivated
+            );
         }
         Ok(())
     }
@@ -310,7 +377,12 @@ impl Play {
         let items = self.stage.tenant.items(run.id, None, 1_000).await.map_err(fault)?;
         let held = items.iter().filter(|item| item.state == ItemState::Held);
         let held: BTreeSet<String> = held.map(|item| item.okta_user_id.to_string()).collect();
-        must!(held.len() as u64 == run.counts.held, "{} removals are held and {} counted", held.len(), run.counts.held);
+        must!(
+            held.len() as u64 == run.counts.held,
+            "{} removals are held and {} counted",
+            held.len(),
+            run.counts.held
+        );
         Ok(held)
     }
 
@@ -322,12 +394,20 @@ impl Play {
         let (losses, _) = self.chronicle.read_on(&self.stage.tenant).await?;
         must!(losses.is_empty(), "a discarded run removed somebody");
         let run = self.stage.tenant.run(held).await.map_err(fault)?;
-        must!(run.is_some_and(|run| run.state == RunState::Discarded), "the discarded run is not discarded");
+        must!(
+            run.is_some_and(|run| run.state == RunState::Discarded),
+            "the discarded run is not discarded"
+        );
         Ok(())
     }
 
     async fn approve(
-        &mut self, held: RunId, waiting: &BTreeSet<String>, weather: &Weather, workers: Workers, dice: &mut Dice,
+        &mut self,
+        held: RunId,
+        waiting: &BTreeSet<String>,
+        weather: &Weather,
+        workers: Workers,
+        dice: &mut Dice,
         story: &mut Story,
     ) -> Check {
         let policy = self.stage.policy.clone();
@@ -339,18 +419,33 @@ impl Play {
             (company.is_settled(8), company.now.clone())
         };
         let clean = weather.is_clean() && settled;
-        let id = self.stage.request(RunKind::Full, RunCause::Approval, Some(held)).await.map_err(fault)?;
-        story.tell(format!("approve {} removals by {workers:?}; {}", waiting.len(), weather.said.join(", ")));
+        let id = self
+            .stage
+            .request(RunKind::Full, RunCause::Approval, Some(held))
+            .await
+            .map_err(fault)?;
+        story.tell(format!(
+            "approve {} removals by {workers:?}; {}",
+            waiting.len(),
+            weather.said.join(", ")
+        ));
         let run = self.drive(id, workers, dice, !clean).await?;
         self.judge(&run, weather, story).await?;
         if clean {
             let after = self.directory(&policy, today).await?;
-            let set = Setting { policy: &policy, today, now, hands: &self.stage.hands, log_readable: weather.log_readable };
+            let set = Setting {
+                policy: &policy,
+                today,
+                now,
+                hands: &self.stage.hands,
+                log_readable: weather.log_readable,
+            };
             let expected = model::after_approval(&before, &truth, waiting, &set);
             self.compare(&run, &expected, &after, false)?;
         }
         let first = self.stage.tenant.run(held).await.map_err(fault)?;
-        let settled = first.is_some_and(|first| (first.state == RunState::Done) == (run.state == RunState::Done));
+        let settled = first
+            .is_some_and(|first| (first.state == RunState::Done) == (run.state == RunState::Done));
         must!(settled, "the approval is {} and the held run is not settled with it", run.state);
         if run.state != RunState::Done {
             self.held = Some((held, waiting.clone()));
@@ -373,7 +468,10 @@ impl Play {
         }
         let seq = self.chronicle.seen;
         self.run(RunKind::Full, &weather, Workers::One, dice, story).await?;
-        must!(self.chronicle.seen == seq, "a run of which nothing was left to do wrote into the history");
+        must!(
+            self.chronicle.seen == seq,
+            "a run of which nothing was left to do wrote into the history"
+        );
         self.chronicle.reread(&self.stage.tenant).await?;
         let open = self.stage.tenant.runs(1_000).await.map_err(fault)?;
         must!(open.iter().all(|run| !run.is_open()), "there are runs that nobody works on");
@@ -382,6 +480,7 @@ impl Play {
 }
 
 fn differences_of(before: &Directory, after: &Directory) -> Option<String> {
-    let lines = |of: &Directory| of.rows.iter().map(super::directory::Row::line).collect::<Vec<_>>();
+    let lines =
+        |of: &Directory| of.rows.iter().map(super::directory::Row::line).collect::<Vec<_>>();
     (lines(before) != lines(after)).then(|| "people differ".to_owned())
 }

@@ -73,8 +73,12 @@ impl Policy {
             1 => self.languages = dice.pick(&LANGUAGES).to_vec(),
             2 => self.zone = dice.pick(&["UTC", "Pacific/Auckland", "America/Los_Angeles"]),
             3 | 4 => {
-                self.managers =
-                    dice.pick(&[Managers::Individual, Managers::Individual, Managers::Team, Managers::Off]);
+                self.managers = dice.pick(&[
+                    Managers::Individual,
+                    Managers::Individual,
+                    Managers::Team,
+                    Managers::Off,
+                ]);
             }
             5 => self.by_name = !self.by_name,
             6 => self.wait_for_start = !self.wait_for_start,
@@ -89,7 +93,9 @@ impl Policy {
             _ => {
                 self.exclude = match dice.below(5) {
                     0 | 1 => Vec::new(),
-                    2 => vec![Exclusion { attribute: "userType", test: "is_not", value: "Employee" }],
+                    2 => {
+                        vec![Exclusion { attribute: "userType", test: "is_not", value: "Employee" }]
+                    }
                     _ => vec![dice.pick(&EXCLUSIONS)],
                 };
             }
@@ -97,7 +103,9 @@ impl Policy {
     }
 
     pub(crate) fn toml(&self) -> String {
-        let list = |names: &[&str]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let list = |names: &[&str]| {
+            names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+        };
         let managers = match self.managers {
             Managers::Individual => "individual",
             Managers::Team => "team",

@@ -13,8 +13,8 @@ use muster_core::id::{IdSource, RunId};
 use muster_core::person::Email;
 use muster_core::run::{RunCause, RunKind};
 use muster_core::tenant::TenantSlug;
-use muster_oktasim::{Action, Org, OrgHandle};
 use muster_okta::{ExtraHosts, Transport};
+use muster_oktasim::{Action, Org, OrgHandle};
 use muster_server::clock::Clock;
 use muster_server::sync::{Engine, EngineConfig, OktaConnect, RunError};
 use muster_store::connection::ConnectionUpdate;
@@ -106,7 +106,8 @@ impl Stage {
         tenant.set_connection(update, BY, &mut ids, start).await?;
         let transport = Transport::InProcess(wire.clone());
         let page_size = u32::try_from(dice.within(3, 12)).expect("it fits");
-        let connect = OktaConnect::new(clock.clone(), ExtraHosts::default(), transport, dice.next());
+        let connect =
+            OktaConnect::new(clock.clone(), ExtraHosts::default(), transport, dice.next());
         Ok(Self {
             db,
             tenant,
@@ -139,16 +140,24 @@ impl Stage {
 
     /// Asks for a run.
     pub(crate) async fn request(
-        &mut self, kind: RunKind, cause: RunCause, approves: Option<RunId>,
+        &mut self,
+        kind: RunKind,
+        cause: RunCause,
+        approves: Option<RunId>,
     ) -> Result<RunId, StoreError> {
         let now = self.now();
-        let new = NewRun { id: self.ids.next(now), kind, cause, actor: "os:olga".to_owned(), approves };
+        let new =
+            NewRun { id: self.ids.next(now), kind, cause, actor: "os:olga".to_owned(), approves };
         Ok(self.tenant.request_run(&new, now).await?.run)
     }
 
     /// Works on a run until it is finished. `between` may change the company while nobody works.
     pub(crate) async fn drive(
-        &mut self, run: RunId, workers: Workers, mut dice: Dice, between: bool,
+        &mut self,
+        run: RunId,
+        workers: Workers,
+        mut dice: Dice,
+        between: bool,
     ) -> Result<Run, RunError> {
         match workers {
             Workers::One => {}
@@ -283,7 +292,13 @@ fn found(company: &mut Company, dice: &mut Dice) {
         "login": "it@acme.example", "email": "it@acme.example", "firstName": "Ira", "lastName": "Tech"
     });
     let profile = profile.as_object().cloned().unwrap_or_default();
-    company.act(&Action::Create { profile, groups: Vec::new(), assign: false, activate: true, password: true });
+    company.act(&Action::Create {
+        profile,
+        groups: Vec::new(),
+        assign: false,
+        activate: true,
+        password: true,
+    });
     company.admin = company.now.keys().next().cloned().unwrap_or_default();
     let group = life::GROUP.to_owned();
     company.act(&Action::CreateGroup { name: group.clone() });

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use muster_oktasim::{AppChange, Area, Family, Fault, LimitChange, Preset, Rain, Right, Rule, TokenState};
+use muster_oktasim::{
+    AppChange, Area, Family, Fault, LimitChange, Preset, Rain, Right, Rule, TokenState,
+};
 
 use super::company::Company;
 use super::dice::Dice;
@@ -51,7 +53,11 @@ pub(crate) fn limits(company: &Company, dice: &mut Dice) {
             overrides.insert(family, u32::try_from(dice.within(4, 20)).expect("it fits"));
         }
     }
-    company.org.limits(LimitChange { preset: Some(Preset::None), overrides: Some(overrides), ..LimitChange::default() });
+    company.org.limits(LimitChange {
+        preset: Some(Preset::None),
+        overrides: Some(overrides),
+        ..LimitChange::default()
+    });
 }
 
 /// Lets something disturb the next run.
@@ -67,7 +73,9 @@ fn one(company: &Company, weather: &mut Weather, dice: &mut Dice) -> String {
     match dice.below(12) {
         0 | 1 => {
             let per_mille = u32::try_from(dice.within(30, 400)).expect("it fits");
-            org.faults(|faults| faults.rain(Some(Rain { seed: dice.next(), per_mille, kinds: Vec::new() })));
+            org.faults(|faults| {
+                faults.rain(Some(Rain { seed: dice.next(), per_mille, kinds: Vec::new() }))
+            });
             format!("rain of {per_mille}")
         }
         2..=5 => {
@@ -78,17 +86,18 @@ fn one(company: &Company, weather: &mut Weather, dice: &mut Dice) -> String {
         }
         6 => {
             let path = dice.pick(&["/api/v1/users/", "/api/v1/logs", "/api/v1/apps/"]);
-            let fault = dice
-                .pick(&[
-                    Fault::Status(500),
-                    Fault::Status(503),
-                    Fault::Status(403),
-                    Fault::Status(404),
-                    Fault::Html,
-                    Fault::Cut(40),
-                ]);
+            let fault = dice.pick(&[
+                Fault::Status(500),
+                Fault::Status(503),
+                Fault::Status(403),
+                Fault::Status(404),
+                Fault::Html,
+                Fault::Cut(40),
+            ]);
             let said = format!("{fault:?} on {path}");
-            let rule = Rule::on(path).times(u32::try_from(dice.within(1, 8)).expect("it fits")).fault(fault);
+            let rule = Rule::on(path)
+                .times(u32::try_from(dice.within(1, 8)).expect("it fits"))
+                .fault(fault);
             org.faults(|faults| faults.add(rule));
             said
         }
@@ -105,14 +114,19 @@ fn one(company: &Company, weather: &mut Weather, dice: &mut Dice) -> String {
         }
         9 => {
             let part = dice.pick(&[5, 30, 100]);
-            let hidden: Vec<String> = company.who(|_| true).into_iter().filter(|_| dice.chance(part)).collect();
+            let hidden: Vec<String> =
+                company.who(|_| true).into_iter().filter(|_| dice.chance(part)).collect();
             org.hide(&hidden).expect("all of them exist");
             weather.hidden |= !hidden.is_empty();
             format!("{} people hidden", hidden.len())
         }
         10 => {
             let broker = dice.chance(50);
-            org.change_app(AppChange { implicit: Some(broker), active: Some(broker), ..AppChange::default() });
+            org.change_app(AppChange {
+                implicit: Some(broker),
+                active: Some(broker),
+                ..AppChange::default()
+            });
             if broker { "broker mode".to_owned() } else { "app inactive".to_owned() }
         }
         _ => {
@@ -124,30 +138,30 @@ fn one(company: &Company, weather: &mut Weather, dice: &mut Dice) -> String {
 }
 
 fn listing_rule(company: &Company, dice: &mut Dice) -> Rule {
-    let people = company.who(|user| user.assigned).into_iter().filter(|_| dice.chance(20)).collect();
-    let fault = dice
-        .pick(&[
-            Fault::Status(500),
-            Fault::Status(503),
-            Fault::Status(429),
-            Fault::Status(401),
-            Fault::Status(403),
-            Fault::Status(404),
-            Fault::Cut(200),
-            Fault::Drop,
-            Fault::WrongCursor,
-            Fault::WrongCursor,
-            Fault::RepeatedPage,
-            Fault::ShortPage(2),
-            Fault::EmptyList,
-            Fault::EmptyList,
-            Fault::EndsEarly,
-            Fault::EndsEarly,
-            Fault::Shrunken { first: 3, people: Vec::new() },
-            Fault::Shrunken { first: 0, people },
-            Fault::DuplicatePerson,
-            Fault::Html,
-        ]);
+    let people =
+        company.who(|user| user.assigned).into_iter().filter(|_| dice.chance(20)).collect();
+    let fault = dice.pick(&[
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::Status(429),
+        Fault::Status(401),
+        Fault::Status(403),
+        Fault::Status(404),
+        Fault::Cut(200),
+        Fault::Drop,
+        Fault::WrongCursor,
+        Fault::WrongCursor,
+        Fault::RepeatedPage,
+        Fault::ShortPage(2),
+        Fault::EmptyList,
+        Fault::EmptyList,
+        Fault::EndsEarly,
+        Fault::EndsEarly,
+        Fault::Shrunken { first: 3, people: Vec::new() },
+        Fault::Shrunken { first: 0, people },
+        Fault::DuplicatePerson,
+        Fault::Html,
+    ]);
     let mut rule = Rule::on_app_users().fault(fault);
     if dice.chance(60) {
         rule = rule.page(u16::try_from(dice.within(1, 4)).expect("it fits"));

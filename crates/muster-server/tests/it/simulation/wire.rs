@@ -141,7 +141,11 @@ impl Wire {
             Some(Cut::After(bytes)) if bytes < reply.body.len() => Err(TransportError::Cut),
             _ => Ok(Reply {
                 status: reply.status,
-                headers: reply.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                headers: reply
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
                 body: reply.body,
             }),
         }

@@ -20,7 +20,8 @@ impl Home {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("data/muster.db").display());
-        let env = vec![("MUSTER_DATABASE_URL".to_owned(), url), ("USER".to_owned(), "ana".to_owned())];
+        let env =
+            vec![("MUSTER_DATABASE_URL".to_owned(), url), ("USER".to_owned(), "ana".to_owned())];
         Self { folder, env, database: None }
     }
 
@@ -45,7 +46,9 @@ impl Home {
     pub(crate) async fn copy(&self) -> Self {
         let mut home = Self::sqlite();
         copy_files(self.path(), home.path());
-        let own = |(name, _): &&(String, String)| name != "MUSTER_DATABASE_URL" && name != "MUSTER_MASTER_KEY_FILE";
+        let own = |(name, _): &&(String, String)| {
+            name != "MUSTER_DATABASE_URL" && name != "MUSTER_MASTER_KEY_FILE"
+        };
         for (name, value) in self.env.iter().filter(own) {
             home.set(name, value);
         }
@@ -87,7 +90,11 @@ impl Home {
     /// The binary with this installation's environment and nothing else of ours.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
-        command.args(args).current_dir(self.folder.path()).env_clear().envs(self.env.iter().cloned());
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(self.env.iter().cloned());
         command
     }
 
@@ -170,7 +177,8 @@ impl Ran {
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         let parse = |line: &str| {
-            serde_json::from_str(line).unwrap_or_else(|bad| panic!("`{}` printed {line:?}: {bad}", self.line))
+            serde_json::from_str(line)
+                .unwrap_or_else(|bad| panic!("`{}` printed {line:?}: {bad}", self.line))
         };
         self.out.lines().map(parse).collect()
     }

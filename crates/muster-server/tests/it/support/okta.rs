@@ -39,7 +39,8 @@ pub(crate) fn connect_to(home: &mut Home, base: &str, org: &OrgHandle) {
     home.file("client-secret", &org.client_secret());
     home.file("api-token", &org.api_token());
     let owner = "olga.owner@fernhill.example";
-    home.muster(&["tenant", "create", "fernhill", "--name", "Fernhill Group", "--owner", owner]).done();
+    home.muster(&["tenant", "create", "fernhill", "--name", "Fernhill Group", "--owner", owner])
+        .done();
     home.line("okta enable fernhill").done();
     let client = org.client_id();
     let set = format!(

@@ -14,9 +14,14 @@ impl PostgresDatabase {
     /// An empty database on the server that `MUSTER_TEST_POSTGRES_URL` names as a superuser; `None`, and a loud line, when
     /// it names none.
     pub(crate) async fn new() -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "a test has no configuration but its environment")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test has no configuration but its environment"
+        )]
         let Ok(server) = std::env::var("MUSTER_TEST_POSTGRES_URL") else {
-            eprintln!("NOT TESTED ON POSTGRESQL: set MUSTER_TEST_POSTGRES_URL to the address of a superuser");
+            eprintln!(
+                "NOT TESTED ON POSTGRESQL: set MUSTER_TEST_POSTGRES_URL to the address of a superuser"
+            );
             return None;
         };
         Some(Self::made(server, "").await)
@@ -44,10 +49,14 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
-        let (server, sql) = (self.server.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let (server, sql) =
+            (self.server.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
         // The test's own runtime may be what is being torn down, so a thread of its own does it.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(admin(&server, &sql));
         });
         if dropped.join().is_err() && !std::thread::panicking() {
