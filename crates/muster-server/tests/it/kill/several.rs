@@ -78,6 +78,7 @@ on_both! {
     a_second_joins_the_first;
     a_second_takes_over_from_a_dead_one;
     a_frozen_one_that_wakes_up_writes_nothing;
+    a_frozen_one_that_wakes_up_amid_the_work_of_another_writes_nothing_stale;
     a_plan_and_a_sync_do_not_meet;
     a_sync_ends_the_plan_of_a_dead_one_first;
     nothing_is_discarded_while_it_is_approved;
@@ -144,6 +145,35 @@ async fn a_frozen_one_that_wakes_up_writes_nothing(engine: Engine) {
         let what = format!("the first was frozen at {place:?}");
         snapshot::assert_same(&snapshot::take(&home).await, &before, &what);
         snapshot::assert_same(&before, &wanted, &what);
+    }
+}
+
+async fn a_frozen_one_that_wakes_up_amid_the_work_of_another_writes_nothing_stale(engine: Engine) {
+    let Some(mut world) = World::before(Story::Update, engine).await else { return };
+    let (wanted, _) = undisturbed(&world).await;
+    world.home.set("MUSTER_LEASE_SECONDS", "1");
+    for place in [Place::Commit(4), Place::Commit(10), Place::Commit(13), Place::Call(40)] {
+        let home = world.home.copy().await;
+        let (mut first, held) = start_at(&home, &world, place);
+        first.freeze();
+        // The second takes over, takes two steps and stands still in its turn. Only the number of its claim says that the
+        // first is no longer the one who works: the run is the same, and nobody has finished it.
+        let mut command = home.command(&world.words());
+        command.env("MUSTER_TEST_HOLD_AT_COMMIT", "after:4");
+        let mut second = Running::start(command);
+        assert!(second.wait_for_line("holding"), "it did not take over");
+        drop(held);
+        if let Place::Commit(_) = place {
+            first.go_on();
+        }
+        first.thaw();
+        // The first gives up what it was about to write, takes the lane back in due form and ends the run.
+        let first = first.end().exits(0).json();
+        let what = format!("the first was frozen at {place:?}, the second after two steps");
+        snapshot::assert_same(&snapshot::take(&home).await, &wanted, &what);
+        second.go_on();
+        assert_eq!(second.end().exits(0).json(), first, "both tell of the same run");
+        snapshot::assert_same(&snapshot::take(&home).await, &wanted, &what);
     }
 }
 
