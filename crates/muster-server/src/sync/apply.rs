@@ -64,6 +64,13 @@ impl Work {
     }
 }
 
+/// Whether a plan holds until Okta says something else. A conflict is looked at again in every run until it is solved: its row
+/// keeps no fingerprint.
+pub(super) fn is_settled(problems: &[ProblemCode]) -> bool {
+    let open = [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
+    !problems.iter().any(|code| open.contains(code))
+}
+
 /// Problem codes as the bits that people rows keep.
 pub(super) fn bits(codes: &[ProblemCode]) -> i64 {
     codes.iter().fold(0, |bits, code| bits | (1_i64 << (*code as u32)))

@@ -13,7 +13,7 @@ use muster_store::items::{self, Item, ItemProof, ItemState};
 use muster_store::mirror::MirrorRow;
 use muster_store::phases::removals as query;
 
-use super::apply::{Marks, Written, bits};
+use super::apply::{Marks, Written, bits, is_settled};
 use super::job::{Job, RunError, problem};
 
 /// People removed in one step.
@@ -157,7 +157,7 @@ impl Job<'_> {
                 .filter(|change| same_address || change.field != Field::Email)
                 .collect();
             let marks = Marks {
-                hash: same_address.then_some(staged.hash),
+                hash: (same_address && is_settled(&planned.problems)).then_some(staged.hash),
                 due: planned.due,
                 observed_at: staged.observed_at,
                 problems: bits(&planned.problems),
