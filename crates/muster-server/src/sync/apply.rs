@@ -50,12 +50,8 @@ pub(super) struct Marks {
 
 impl Work {
     fn marks(&self) -> Marks {
-        // A conflict is looked at again in every run until it is solved: its row keeps no fingerprint.
-        let open =
-            [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
-        let settled = !self.planned.problems.iter().any(|code| open.contains(code));
         Marks {
-            hash: settled.then_some(self.hash),
+            hash: is_settled(&self.planned.problems).then_some(self.hash),
             due: self.planned.due,
             observed_at: self.observed_at,
             problems: bits(&self.planned.problems),
@@ -67,7 +63,8 @@ impl Work {
 /// Whether a plan holds until Okta says something else. A conflict is looked at again in every run until it is solved: its row
 /// keeps no fingerprint.
 pub(super) fn is_settled(problems: &[ProblemCode]) -> bool {
-    let open = [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
+    let open =
+        [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
     !problems.iter().any(|code| open.contains(code))
 }
 

@@ -62,6 +62,8 @@ struct Play {
     stage: Stage,
     chronicle: Chronicle,
     drops: bool,
+    /// Runs lie weeks apart.
+    slow: bool,
     /// The last run whose removals wait, and whose they are.
     held: Option<(RunId, BTreeSet<String>)>,
 }
@@ -71,7 +73,13 @@ pub(crate) async fn play(db: &Db, manner: Manner, story: &mut Story) -> Check {
     let mut dice = Dice::new(manner.seed);
     let mut setting = dice.fork();
     let stage = Stage::set(db.clone(), manner.seed, &mut setting).await.map_err(fault)?;
-    let mut play = Play { stage, chronicle: Chronicle::default(), drops: manner.drops, held: None };
+    let mut play = Play {
+        stage,
+        chronicle: Chronicle::default(),
+        drops: manner.drops,
+        slow: setting.chance(25),
+        held: None,
+    };
     play.chronicle.read_on(&play.stage.tenant).await?;
     story.tell(play.stage.policy.toml());
     for day in 0..dice.within(6, 13) {
@@ -90,7 +98,12 @@ fn fault(error: StoreError) -> String {
 
 impl Play {
     async fn day(&mut self, dice: &mut Dice, story: &mut Story) -> Check {
-        let hours = if dice.chance(85) { dice.within(5, 40) } else { dice.within(100, 230) };
+        let hours = match self.slow {
+            // Okta ends a token that nobody used for thirty days.
+            true => dice.within(100, 600),
+            false if dice.chance(15) => dice.within(100, 230),
+            false => dice.within(5, 40),
+        };
         self.stage.clock.advance(Duration::from_secs(hours as u64 * 3600));
         self.manage(&mut dice.fork(), story).await?;
         let mut weather = weather::fair(&self.stage.wire.company(), self.stage.log_readable);

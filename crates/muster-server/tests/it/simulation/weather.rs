@@ -94,7 +94,8 @@ fn one(company: &Company, weather: &mut Weather, dice: &mut Dice) -> String {
                 Fault::Html,
                 Fault::Cut(40),
             ]);
-            weather.log_readable &= path != "/api/v1/logs" || !matches!(fault, Fault::Status(403 | 404));
+            weather.log_readable &=
+                path != "/api/v1/logs" || !matches!(fault, Fault::Status(403 | 404));
             let said = format!("{fault:?} on {path}");
             let rule = Rule::on(path)
                 .times(u32::try_from(dice.within(1, 8)).expect("it fits"))
