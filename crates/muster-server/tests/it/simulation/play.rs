@@ -106,7 +106,7 @@ impl Play {
         };
         self.stage.clock.advance(Duration::from_secs(hours as u64 * 3600));
         self.manage(&mut dice.fork(), story).await?;
-        let mut weather = weather::fair(&self.stage.wire.company(), self.stage.log_readable);
+        let mut weather = weather::fair(&self.stage.wire.company(), self.stage.log_readable, self.stage.now());
         weather::limits(&self.stage.wire.company(), &mut dice.fork());
         let mut morning = dice.fork();
         for _ in 0..morning.below(8) {
@@ -470,7 +470,7 @@ impl Play {
     async fn last_day(&mut self, dice: &mut Dice, story: &mut Story) -> Check {
         self.stage.clock.advance(Duration::from_secs(3600));
         self.stage.log_readable = true;
-        let weather = weather::fair(&self.stage.wire.company(), true);
+        let weather = weather::fair(&self.stage.wire.company(), true, self.stage.now());
         self.run(RunKind::Full, &weather, Workers::One, dice, story).await?;
         if let Some((held, waiting)) = self.held.take() {
             self.approve(held, &waiting, &weather, Workers::One, dice, story).await?;
