@@ -23,16 +23,19 @@ pub(crate) struct Simulate {
 
 #[derive(clap::Args)]
 pub(crate) struct Kill {
-    /// How many times to kill
+    /// How many times to kill each kind of run
     #[arg(long, default_value_t = 200)]
     times: u64,
+    /// Draws the moments; 1 if not given, as in every test run
+    #[arg(long)]
+    seed: Option<u64>,
     /// On a throw-away PostgreSQL too, beside SQLite
     #[arg(long)]
     postgres: bool,
 }
 
 pub(crate) fn simulate(options: &Simulate) -> anyhow::Result<()> {
-    let mut command = tests_named("simulation")?;
+    let mut command = tests_named("simulation", "--no-capture")?;
     let seeds = options.seeds.unwrap_or(if options.seed.is_some() { 1 } else { 2_000 });
     command.env("MUSTER_SIM_SEEDS", seeds.to_string());
     if let Some(seed) = options.seed {
@@ -42,19 +45,23 @@ pub(crate) fn simulate(options: &Simulate) -> anyhow::Result<()> {
 }
 
 pub(crate) fn kill(options: &Kill) -> anyhow::Result<()> {
-    let mut command = tests_named("kill")?;
+    // Shown when a test ends: with its output shown as it comes, one test would run at a time.
+    let mut command = tests_named("kill::", "--success-output=immediate")?;
     command.env("MUSTER_KILL_TIMES", options.times.to_string());
+    if let Some(seed) = options.seed {
+        command.env("MUSTER_KILL_SEED", seed.to_string());
+    }
     with_database(command, options.postgres)
 }
 
-/// The tests of the service whose names hold `word`. Output is shown as it comes: these tests say how far they are.
-fn tests_named(word: &str) -> anyhow::Result<Command> {
+/// The tests of the service whose names hold `word`; `output` tells cargo-nextest what to do with what they print.
+fn tests_named(word: &str, output: &str) -> anyhow::Result<Command> {
     let mut command = Command::new("cargo");
     command.current_dir(repo::root()?);
     if exists("cargo-nextest", "--version") {
         let which = format!("test({word})");
         command.args(["nextest", "run", "-p", "muster-server", "--profile", "long"]);
-        command.args(["--no-capture", "-E", &which]);
+        command.args([output, "-E", &which]);
     } else {
         command.args(["test", "-p", "muster-server", "--test", "it", word, "--", "--nocapture"]);
     }

@@ -1,6 +1,6 @@
 //! A new database that several programs find at once, or that one of them leaves half made.
 
-use super::process::Running;
+use super::process::{HOLD_AT_COMMIT, Running};
 use super::world::Engine;
 use crate::support::Home;
 
@@ -23,7 +23,6 @@ async fn several_at_once(engine: Engine) {
             one.end().exits(0);
         }
         home.line("tenant create acme --name Acme --owner olga@acme.example").done();
-        // Each of them holds the same master key: a secret that one seals the others open.
         assert_eq!(home.line("tenant list --json").done().lines().len(), 1);
     }
 }
@@ -42,7 +41,7 @@ async fn killed_halfway(engine: Engine) {
     for order in ["before:1", "after:1"] {
         let Some(home) = empty(engine).await else { return };
         let mut command = home.command(&["migrate"]);
-        command.env("MUSTER_TEST_HOLD_AT_COMMIT", order);
+        command.env(HOLD_AT_COMMIT, order);
         let mut running = Running::start(command);
         assert!(running.wait_for_line("holding"), "it ended before");
         assert!(running.kill());

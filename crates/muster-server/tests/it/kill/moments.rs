@@ -13,7 +13,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::process::{Event, Running};
+use super::process::{Event, HOLD_AT_COMMIT, Running};
 use super::snapshot;
 use super::world::{Engine, Story, World};
 use crate::support::Home;
@@ -22,8 +22,6 @@ use crate::support::Home;
 const TIMES: u64 = 20;
 /// Every so many rounds the program that takes over is killed too.
 const AGAIN: usize = 5;
-/// Where the program obeys a test.
-const HOLD: &str = "MUSTER_TEST_HOLD_AT_COMMIT";
 
 /// When to kill, in counts of one undisturbed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +98,7 @@ async fn undisturbed(world: &World) -> Undisturbed {
     let home = world.home.copy().await;
     world.gate.count_anew();
     let mut command = home.command(&world.words());
-    command.env(HOLD, "tell");
+    command.env(HOLD_AT_COMMIT, "tell");
     let ended = Running::start(command).end().exits(world.code);
     let commits = ended
         .said
@@ -154,7 +152,7 @@ fn rounds(moments: &[Moment]) -> Vec<&[Moment]> {
 fn kill_at(home: &Home, world: &World, moment: Moment) -> bool {
     let start = |order: &str| {
         let mut command = home.command(&world.words());
-        command.env(HOLD, order);
+        command.env(HOLD_AT_COMMIT, order);
         Running::start(command)
     };
     match moment {

@@ -13,6 +13,9 @@ use super::gate::{Gate, Held};
 /// How long a child may be silent before the test gives it up. Never part of what a test shows.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the program obeys a test (a debug build does): `tell`, `before:N`, `after:N`.
+pub(super) const HOLD_AT_COMMIT: &str = "MUSTER_TEST_HOLD_AT_COMMIT";
+
 /// Something that happened to a child or to a call of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {

@@ -1,7 +1,7 @@
 //! Several programs on one database: they join, take over, and write nothing once somebody took over from them.
 
 use super::gate::Held;
-use super::process::{Event, Running};
+use super::process::{Event, HOLD_AT_COMMIT, Running};
 use super::snapshot;
 use super::world::{Engine, Story, World};
 use crate::support::Home;
@@ -34,7 +34,7 @@ fn start_at(home: &Home, world: &World, place: Place) -> (Running, Option<Held>)
         Place::Commit(number) => {
             world.gate.count_anew();
             let mut command = home.command(&world.words());
-            command.env("MUSTER_TEST_HOLD_AT_COMMIT", format!("after:{number}"));
+            command.env(HOLD_AT_COMMIT, format!("after:{number}"));
             let mut running = Running::start(command);
             assert!(running.wait_for_line("holding"), "it ended before commit {number}");
             (running, None)
@@ -80,7 +80,7 @@ on_both! {
     a_frozen_one_that_wakes_up_writes_nothing;
     a_frozen_one_that_wakes_up_amid_the_work_of_another_writes_nothing_stale;
     a_plan_and_a_sync_do_not_meet;
-    a_sync_ends_the_plan_of_a_dead_one_first;
+    a_sync_ends_what_a_dead_one_began;
     nothing_is_discarded_while_it_is_approved;
 }
 
@@ -159,7 +159,7 @@ async fn a_frozen_one_that_wakes_up_amid_the_work_of_another_writes_nothing_stal
         // The second takes over, takes two steps and stands still in its turn. Only the number of its claim says that the
         // first is no longer the one who works: the run is the same, and nobody has finished it.
         let mut command = home.command(&world.words());
-        command.env("MUSTER_TEST_HOLD_AT_COMMIT", "after:4");
+        command.env(HOLD_AT_COMMIT, "after:4");
         let mut second = Running::start(command);
         assert!(second.wait_for_line("holding"), "it did not take over");
         drop(held);
@@ -212,21 +212,30 @@ async fn a_plan_and_a_sync_do_not_meet(engine: Engine) {
     snapshot::assert_same(&snapshot::take(&home).await, &plan_first, "a sync beside a plan");
 }
 
-async fn a_sync_ends_the_plan_of_a_dead_one_first(engine: Engine) {
-    let Some(mut world) = World::before(Story::Update, engine).await else { return };
-    let plan = ["okta", "plan", "fernhill", "--json"];
-    let home = world.home.copy().await;
-    home.muster(&plan).done();
-    home.muster(&world.words()).done();
-    let wanted = snapshot::take(&home).await;
+async fn a_sync_ends_what_a_dead_one_began(engine: Engine) {
+    let sync = ["okta", "sync", "fernhill", "--json"];
+    for story in [Story::Update, Story::Approval] {
+        let Some(mut world) = World::before(story, engine).await else { return };
+        if story == Story::Update {
+            world.command = ["okta", "plan", "fernhill"].map(str::to_owned).to_vec();
+        }
+        let home = world.home.copy().await;
+        home.muster(&world.words()).done();
+        home.muster(&sync).done();
+        let wanted = snapshot::take(&home).await;
 
-    world.home.set("MUSTER_LEASE_SECONDS", "1");
-    let home = world.home.copy().await;
-    let (mut dead, _held) = Running::start_held(home.command(&plan), &world.gate, 3);
-    assert!(dead.wait_for(|event| *event == Event::Called));
-    assert!(dead.kill());
-    home.muster(&world.words()).done();
-    snapshot::assert_same(&snapshot::take(&home).await, &wanted, "a sync after a plan that died");
+        world.home.set("MUSTER_LEASE_SECONDS", "1");
+        let home = world.home.copy().await;
+        let (mut dead, _held) = Running::start_held(home.command(&world.words()), &world.gate, 3);
+        assert!(dead.wait_for(|event| *event == Event::Called));
+        assert!(dead.kill());
+        home.muster(&sync).done();
+        snapshot::assert_same(
+            &snapshot::take(&home).await,
+            &wanted,
+            &format!("a sync after {:?} died", world.command),
+        );
+    }
 }
 
 async fn nothing_is_discarded_while_it_is_approved(engine: Engine) {
@@ -269,6 +278,6 @@ async fn nothing_is_discarded_while_it_is_approved(engine: Engine) {
 /// A command that tells of each of its commits.
 fn telling(home: &Home, words: &[&str]) -> std::process::Command {
     let mut command = home.command(words);
-    command.env("MUSTER_TEST_HOLD_AT_COMMIT", "tell");
+    command.env(HOLD_AT_COMMIT, "tell");
     command
 }
