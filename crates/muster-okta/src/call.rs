@@ -189,7 +189,7 @@ impl Caller {
             match self.state().budget.start(name, now) {
                 Ok(()) => return Ok(Place { caller: self, bucket }),
                 Err(not_before) => {
-                    until = not_before.max(later(now, SignedDuration::from_millis(100)))
+                    until = not_before.max(later(now, SignedDuration::from_millis(100)));
                 }
             }
             tracing::debug!(bucket, until = %until, "waiting for Okta's rate limit");

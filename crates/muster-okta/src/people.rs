@@ -264,19 +264,20 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
         while let Some(key) = map.next_key_seed(KeySeed)? {
             match key {
                 Key::Id => {
-                    entry.id = map.next_value_seed(TextSeed(|text| OktaUserId::parse(text).ok()))?
+                    entry.id =
+                        map.next_value_seed(TextSeed(|text| OktaUserId::parse(text).ok()))?;
                 }
                 Key::Status => {
-                    entry.status = map.next_value_seed(TextSeed(|text| Some(Box::from(text))))?
+                    entry.status = map.next_value_seed(TextSeed(|text| Some(Box::from(text))))?;
                 }
                 Key::Created if !self.of_app => {
                     entry.created = map.next_value_seed(TextSeed(|text| text.parse().ok()))?;
                 }
                 Key::Profile if !self.of_app => {
-                    entry.profile = map.next_value_seed(ProfileSeed(self.keep))?
+                    entry.profile = map.next_value_seed(ProfileSeed(self.keep))?;
                 }
                 Key::Embedded if self.of_app => {
-                    entry.embedded = map.next_value_seed(EmbeddedSeed(self.keep))?
+                    entry.embedded = map.next_value_seed(EmbeddedSeed(self.keep))?;
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;

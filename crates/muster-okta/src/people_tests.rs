@@ -84,7 +84,7 @@ fn one_broken_person_does_not_cost_the_others() {
         ("no id within", |entry| entry["_embedded"]["user"]["id"] = Value::Null),
         ("embedded user of another type", |entry| entry["_embedded"]["user"] = json!("00u2")),
         ("id within that would leave the path", |entry| {
-            entry["_embedded"]["user"]["id"] = json!("../me")
+            entry["_embedded"]["user"]["id"] = json!("../me");
         }),
     ];
     for (name, damage) in breakages {

@@ -137,19 +137,18 @@ impl Engine {
             }
             let claim =
                 tenant.claim_lane(BULK, &self.config.owner, self.lease_until(now), now).await?;
-            match claim {
-                Some(claim) => self.work(tenant, claim).await?,
-                None => {
-                    let progress = Progress {
-                        phase: Some(state.phase),
-                        counts: state.counts,
-                        staged: state.counts.read,
-                        calls: u64::try_from(state.calls).unwrap_or(0),
-                        share: None,
-                    };
-                    self.show(progress);
-                    self.config.clock.pause(LOOK_AGAIN).await;
-                }
+            if let Some(claim) = claim {
+                self.work(tenant, claim).await?
+            } else {
+                let progress = Progress {
+                    phase: Some(state.phase),
+                    counts: state.counts,
+                    staged: state.counts.read,
+                    calls: u64::try_from(state.calls).unwrap_or(0),
+                    share: None,
+                };
+                self.show(progress);
+                self.config.clock.pause(LOOK_AGAIN).await;
             }
         }
     }

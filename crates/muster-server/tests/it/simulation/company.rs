@@ -1,6 +1,6 @@
 //! The company as it really is: what its administrators did in Okta, and what was true when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -39,6 +39,8 @@ pub(crate) struct Company {
     pub(crate) now: Truth,
     /// What was true from when on, the oldest first.
     past: Vec<(Timestamp, Truth)>,
+    /// When whoever is no more was deleted.
+    deleted: BTreeMap<String, Timestamp>,
     /// The administrator whose token Muster has. Not part of the company's comings and goings.
     pub(crate) admin: String,
     pub(crate) number: usize,
@@ -53,7 +55,15 @@ struct Summary {
 
 impl Company {
     pub(crate) fn new(org: OrgHandle, clock: Clock) -> Self {
-        Self { org, clock, now: Truth::new(), past: Vec::new(), admin: String::new(), number: 0 }
+        Self {
+            org,
+            clock,
+            now: Truth::new(),
+            past: Vec::new(),
+            deleted: BTreeMap::new(),
+            admin: String::new(),
+            number: 0,
+        }
     }
 
     /// Does something in Okta. Says whether Okta let it happen.
@@ -105,7 +115,9 @@ impl Company {
             }
             truth.insert(id, user);
         }
-        self.now = truth;
+        // Whoever was not taken over is gone.
+        let gone = std::mem::replace(&mut self.now, truth);
+        self.deleted.extend(gone.into_keys().map(|id| (id, now)));
         self.past.push((now, self.now.clone()));
     }
 
@@ -113,6 +125,13 @@ impl Company {
     pub(crate) fn since(&self, since: Timestamp) -> &[(Timestamp, Truth)] {
         let later = self.past.partition_point(|(at, _)| *at <= since);
         &self.past[later.saturating_sub(1)..]
+    }
+
+    /// Whose deletion the System Log, as far back as Muster asks, tells nothing of any more.
+    pub(crate) fn forgotten(&self, now: Timestamp) -> BTreeSet<String> {
+        let asked = SignedDuration::from_hours(24 * 89);
+        let old = self.deleted.iter().filter(|(_, at)| now.duration_since(**at) > asked);
+        old.map(|(id, _)| id.clone()).collect()
     }
 
     /// Whether nothing changed in the last `seconds`.

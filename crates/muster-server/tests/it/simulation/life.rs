@@ -70,7 +70,7 @@ pub(crate) fn happen(company: &mut Company, dice: &mut Dice) -> String {
             }
             ("activate", who)
         }
-        35 => ("delete", each(company, dice, |user| dice_free(user), |who| Action::Delete { who })),
+        35 => ("delete", each(company, dice, dice_free, |who| Action::Delete { who })),
         36 => (
             "lock out",
             each(company, dice, |user| user.status == "ACTIVE", |who| Action::Lock { who }),

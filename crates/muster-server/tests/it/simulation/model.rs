@@ -25,6 +25,19 @@ pub(crate) struct Setting<'a> {
     /// Managers set by hand.
     pub(crate) hands: &'a BTreeMap<PersonId, PersonId>,
     pub(crate) log_readable: bool,
+    /// People whose deletion is too long ago for the log.
+    pub(crate) forgotten: &'a BTreeSet<String>,
+}
+
+impl Setting<'_> {
+    /// Whether these many deleted people can be told from people whom the token does not see.
+    fn can_tell<'i>(&self, deleted: impl Iterator<Item = &'i String>) -> bool {
+        let deleted: Vec<&String> = deleted.collect();
+        if self.log_readable {
+            return !deleted.iter().any(|id| self.forgotten.contains(*id));
+        }
+        deleted.len() <= GONE_MAX
+    }
 }
 
 /// What must come out.
@@ -281,7 +294,11 @@ impl Model<'_> {
         let email = address(user).unwrap_or_default();
         let Some(at) = self.holder(&email, None) else { return };
         let row = &self.rows[at];
-        let gone = row.status == Status::Deactivated
+        // Whoever is in the list of the app again is not gone, even if they may not enter.
+        let old = row.okta.as_ref().and_then(|id| self.truth.get(id));
+        let back = old.is_some_and(|user| user.assigned);
+        let gone = !back
+            && row.status == Status::Deactivated
             && matches!(row.reason, StatusReason::DeactivatedInOkta | StatusReason::DeletedInOkta);
         let name = |first: &str, last: &str| key(&format!("{first} {last}"));
         let same = name(
@@ -407,13 +424,15 @@ impl Model<'_> {
         };
         let asked: Vec<&usize> =
             missing.iter().take(if too_many { SAMPLE } else { usize::MAX }).collect();
-        let unproven = asked.iter().filter(|at| !exists(at)).count();
+        let deleted =
+            asked.iter().filter(|at| !exists(at)).filter_map(|at| self.rows[**at].okta.as_ref());
+        let tells = self.set.can_tell(deleted);
         let blind = listed.is_empty()
             && with_access > 0
             && !self.rows.iter().any(|row| {
                 row.has_access() && row.okta.as_ref().is_some_and(|id| self.truth.contains_key(id))
             });
-        if blind || (!self.set.log_readable && unproven > GONE_MAX) {
+        if blind || !tells {
             expected.state = RunState::Incomplete;
             expected.missing = if blind { 0 } else { expected.missing };
             return expected;
@@ -451,16 +470,15 @@ impl Model<'_> {
         if row.protected || (is_owner(&&*row) && owners <= 1) {
             return false;
         }
-        match user {
-            Some(user) => feed(row, user, self.set.policy),
-            None => {
-                let known = match reason {
-                    StatusReason::Suspended => Some("SUSPENDED"),
-                    StatusReason::DeactivatedInOkta => Some("DEPROVISIONED"),
-                    _ => None,
-                };
-                row.okta_status = known.map(str::to_owned).or(row.okta_status.take());
-            }
+        if let Some(user) = user {
+            feed(row, user, self.set.policy)
+        } else {
+            let known = match reason {
+                StatusReason::Suspended => Some("SUSPENDED"),
+                StatusReason::DeactivatedInOkta => Some("DEPROVISIONED"),
+                _ => None,
+            };
+            row.okta_status = known.map(str::to_owned).or(row.okta_status.take());
         }
         (row.status, row.reason, row.gone_at) = (Status::Deactivated, reason, Some(self.set.now));
         true
@@ -551,13 +569,13 @@ pub(crate) fn after_approval(
         reactivated: 0,
     };
     let mut expected = Expected::nothing();
-    let unproven = waiting.iter().filter(|id| !truth.contains_key(*id)).count();
+    let tells = set.can_tell(waiting.iter().filter(|id| !truth.contains_key(*id)));
     // Whoever waits to be removed proves nothing about the token.
     let others =
         before.rows.iter().filter(|row| row.has_access()).filter_map(|row| row.okta.as_ref());
     let others: Vec<&String> = others.filter(|id| !waiting.contains(*id)).collect();
     let blind = !others.is_empty() && !others.iter().any(|id| truth.contains_key(*id));
-    if blind || (!set.log_readable && unproven > GONE_MAX) {
+    if blind || !tells {
         expected.state = RunState::Incomplete;
     } else {
         for id in waiting {

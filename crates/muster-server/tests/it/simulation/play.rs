@@ -106,14 +106,15 @@ impl Play {
         };
         self.stage.clock.advance(Duration::from_secs(hours as u64 * 3600));
         self.manage(&mut dice.fork(), story).await?;
-        let mut weather = weather::fair(&self.stage.wire.company(), self.stage.log_readable, self.stage.now());
+        let mut weather =
+            weather::fair(&self.stage.wire.company(), self.stage.log_readable, self.stage.now());
         weather::limits(&self.stage.wire.company(), &mut dice.fork());
         let mut morning = dice.fork();
         for _ in 0..morning.below(8) {
             self.stage.clock.advance(Duration::from_secs(morning.below(4000) as u64));
             story.tell(life::happen(&mut self.stage.wire.company(), &mut morning));
         }
-        self.stage.clock.advance(Duration::from_secs(60));
+        self.stage.clock.advance(Duration::from_mins(1));
         let mut sky = dice.fork();
         let mut changes = None;
         if sky.chance(50) {
@@ -157,7 +158,7 @@ impl Play {
         match approve {
             Some((held, _)) if dice.chance(30) => self.discard(held, story).await?,
             Some((held, waiting)) => {
-                self.approve(held, &waiting, &weather, workers, dice, story).await?
+                self.approve(held, &waiting, &weather, workers, dice, story).await?;
             }
             None => {
                 self.run(kind, &weather, workers, dice, story).await?;
@@ -254,9 +255,10 @@ impl Play {
         let policy = self.stage.policy.clone();
         let today = self.today(self.stage.now(), &policy);
         let before = self.directory(&policy, today).await?;
-        let (settled, truth) = {
+        let (settled, truth, forgotten) = {
+            let now = self.stage.now();
             let company = self.stage.wire.company();
-            (company.is_settled(8), company.now.clone())
+            (company.is_settled(8), company.now.clone(), company.forgotten(now))
         };
         let clean = weather.is_clean() && settled;
         let now = self.stage.now();
@@ -278,6 +280,7 @@ impl Play {
                 now,
                 hands: &self.stage.hands,
                 log_readable: weather.log_readable,
+                forgotten: &forgotten,
             };
             let expected = model::after_run(&before, &truth, &set);
             self.compare(&run, &expected, &after, true)?;
@@ -427,9 +430,10 @@ impl Play {
         let now = self.stage.now();
         let today = self.today(now, &policy);
         let before = self.directory(&policy, today).await?;
-        let (settled, truth) = {
+        let (settled, truth, forgotten) = {
+            let now = self.stage.now();
             let company = self.stage.wire.company();
-            (company.is_settled(8), company.now.clone())
+            (company.is_settled(8), company.now.clone(), company.forgotten(now))
         };
         let clean = weather.is_clean() && settled;
         let id = self
@@ -452,6 +456,7 @@ impl Play {
                 now,
                 hands: &self.stage.hands,
                 log_readable: weather.log_readable,
+                forgotten: &forgotten,
             };
             let expected = model::after_approval(&before, &truth, waiting, &set);
             self.compare(&run, &expected, &after, false)?;
@@ -468,7 +473,7 @@ impl Play {
 
     /// Fair weather at last: everything must come to rest as the model says.
     async fn last_day(&mut self, dice: &mut Dice, story: &mut Story) -> Check {
-        self.stage.clock.advance(Duration::from_secs(3600));
+        self.stage.clock.advance(Duration::from_hours(1));
         self.stage.log_readable = true;
         let weather = weather::fair(&self.stage.wire.company(), true, self.stage.now());
         self.run(RunKind::Full, &weather, Workers::One, dice, story).await?;

@@ -272,16 +272,13 @@ impl Stage {
         };
         self.strikes.clear();
         self.wire.released.send_replace(true);
-        match ended {
-            Some(done) => {
-                sleeper.await?;
-                done
-            }
-            None => {
-                let (slept, worked) = tokio::join!(sleeper, worker);
-                slept?;
-                worked
-            }
+        if let Some(done) = ended {
+            sleeper.await?;
+            done
+        } else {
+            let (slept, worked) = tokio::join!(sleeper, worker);
+            slept?;
+            worked
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use muster_oktasim::{
-    AppChange, Area, Family, Fault, LimitChange, Preset, Rain, Right, Rule, TokenState,
+    AppChange, Area, Family, Fault, LimitChange, Preset, Rain, Request, Right, Rule, TokenState,
 };
 
 use super::company::Company;
@@ -77,7 +77,7 @@ fn one(company: &Company, weather: &mut Weather, dice: &mut Dice) -> String {
         0 | 1 => {
             let per_mille = u32::try_from(dice.within(30, 400)).expect("it fits");
             org.faults(|faults| {
-                faults.rain(Some(Rain { seed: dice.next(), per_mille, kinds: Vec::new() }))
+                faults.rain(Some(Rain { seed: dice.next(), per_mille, kinds: Vec::new() }));
             });
             format!("rain of {per_mille}")
         }

@@ -59,9 +59,11 @@ impl Drop for PostgresDatabase {
                 .expect("a runtime");
             runtime.block_on(admin(&server, &sql));
         });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the database {} was left behind", self.name);
-        }
+        assert!(
+            !(dropped.join().is_err() && !std::thread::panicking()),
+            "the database {} was left behind",
+            self.name
+        )
     }
 }
 
