@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::gate::{Gate, Held};
 
 /// How long a child may be silent before the test gives it up. Never part of what a test shows.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where the program obeys a test (a debug build does): `tell`, `before:N`, `after:N`.
 pub(super) const HOLD_AT_COMMIT: &str = "MUSTER_TEST_HOLD_AT_COMMIT";
