@@ -26,7 +26,7 @@ pub(crate) fn cost(command: &mut Command) -> anyhow::Result<(Cost, Output)> {
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()
-        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let mut peak = 0;
     let wall = loop {
         peak = peak.max(high_water(&child));
@@ -39,8 +39,8 @@ pub(crate) fn cost(command: &mut Command) -> anyhow::Result<(Cost, Output)> {
     let output = child.wait_with_output()?;
     ensure!(
         output.status.success(),
-        "{:?} failed: {}",
-        command.get_program(),
+        "{} failed: {}",
+        command.get_program().display(),
         String::from_utf8_lossy(&output.stderr)
     );
     Ok((Cost { wall, peak }, output))

@@ -49,7 +49,7 @@ fn folded(mut text: String) -> String {
         return text;
     }
     let lower = text.nfkc().flat_map(char::to_lowercase).collect::<String>();
-    // Composing may bring white space (U+2003, say) that was something else before.
+    // A lone accent (U+00A8, say) becomes a space that carries it.
     collapse(&lower)
 }
 
@@ -106,6 +106,7 @@ mod tests {
             "R&D / Ops",
             "\u{b}x",
             "İstanbul",
+            "\u{a8}x",
             "ﬁnance",
             "STRASSE",
             "\u{2003}a\u{2003}b",

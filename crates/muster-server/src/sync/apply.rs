@@ -91,7 +91,6 @@ impl Job<'_> {
                 ChangeKind::Deactivate if self.is_truncated() => {
                     // What a listing shows that did not end by itself takes nobody's access away.
                     self.run.counts.add(ChangeKind::Unchanged, 1);
-                    continue;
                 }
                 // Counted once the guard has spoken.
                 ChangeKind::Deactivate => notes.push(item(planned, ItemState::Candidate)),

@@ -138,7 +138,7 @@ impl Engine {
             let claim =
                 tenant.claim_lane(BULK, &self.config.owner, self.lease_until(now), now).await?;
             if let Some(claim) = claim {
-                self.work(tenant, claim).await?
+                self.work(tenant, claim).await?;
             } else {
                 let progress = Progress {
                     phase: Some(state.phase),
@@ -154,7 +154,8 @@ impl Engine {
     }
 
     async fn work(&self, tenant: &TenantDb, claim: Claim) -> Result<(), RunError> {
-        match Job::open(self, tenant, claim).await?.carry_on().await {
+        // Boxed: a run's future is large, and whoever waits for it should not have to hold it.
+        match Box::pin(Job::open(self, tenant, claim).await?.carry_on()).await {
             // Somebody thought us gone and took over: theirs is the run now.
             Err(RunError::Store(StoreError::ClaimLost)) => Ok(()),
             other => other,

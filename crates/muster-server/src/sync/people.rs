@@ -1,5 +1,7 @@
 //! The people step: plan a stretch of the listing, apply it, go on.
 
+use std::collections::BTreeMap;
+
 use muster_core::matching::{Facts, Pairing};
 use muster_core::plan::{EmailStep, Row, plan};
 use muster_core::run::RunPhase;
@@ -70,7 +72,7 @@ impl Job<'_> {
         let mut alike = if namesakes {
             query::namesakes(write, run, after, &end).await?
         } else {
-            Default::default()
+            BTreeMap::default()
         };
         let mut pairings = query::pairings(write, run, after, &end).await?;
         let (rows, marks): (Vec<Row>, Vec<_>) = stretch

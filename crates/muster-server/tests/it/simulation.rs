@@ -4,6 +4,16 @@
 //! `MUSTER_SIM_SEEDS` says how many seeds are played in all, `MUSTER_SIM_SEED` which is the first. A failing seed prints
 //! the command that plays it again.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "a play of at most thirty people, whose parts are alike in shape"
+)]
+
 mod checks;
 mod company;
 mod dice;

@@ -471,7 +471,7 @@ impl Model<'_> {
             return false;
         }
         if let Some(user) = user {
-            feed(row, user, self.set.policy)
+            feed(row, user, self.set.policy);
         } else {
             let known = match reason {
                 StatusReason::Suspended => Some("SUSPENDED"),
