@@ -61,7 +61,7 @@ fn tests_named(word: &str, output: &str) -> anyhow::Result<Command> {
     if exists("cargo-nextest", "--version") {
         let which = format!("test({word})");
         command.args(["nextest", "run", "-p", "muster-server", "--profile", "long"]);
-        command.args([output, "-E", &which]);
+        command.args(["--no-fail-fast", output, "-E", &which]);
     } else {
         command.args(["test", "-p", "muster-server", "--test", "it", word, "--", "--nocapture"]);
     }
