@@ -18,6 +18,7 @@ mod checks;
 mod company;
 mod dice;
 mod directory;
+mod found;
 mod hands;
 mod life;
 mod model;
