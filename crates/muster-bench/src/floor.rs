@@ -39,22 +39,32 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(read(options))
 }
 
-async fn read(options: &Options) -> anyhow::Result<()> {
-    let hosts = ExtraHosts::parse(options.base.trim_start_matches("http://"))?;
-    let address = OktaAddress::parse(&options.base, &hosts, true)?.address;
-    let client = OktaClient::new(ClientConfig {
+/// A client of a simulator at `base`, as the service makes them, with all of the limit.
+pub(crate) fn client(base: &str, token: &str, transport: Transport) -> anyhow::Result<OktaClient> {
+    let hosts = ExtraHosts::parse(base.trim_start_matches("http://"))?;
+    let address = OktaAddress::parse(base, &hosts, true)?.address;
+    Ok(OktaClient::new(ClientConfig {
         address,
-        token: options.token.clone().into(),
+        token: token.to_owned().into(),
         share_percent: 100,
-        transport: Transport::Http(HttpTransport::new(HttpConfig {
-            extra_hosts: hosts,
-            proxy: None,
-        })?),
+        transport,
         timer: Arc::new(Wall),
         seed: 1,
         page_size: 500,
-    });
-    let keep = KeepAttributes::new(Rules::parse("")?.attribute_names());
+        tries_max: 4,
+    }))
+}
+
+/// The attributes that rules keep when they say nothing.
+pub(crate) fn everything() -> anyhow::Result<KeepAttributes> {
+    Ok(KeepAttributes::new(Rules::parse("")?.attribute_names()))
+}
+
+async fn read(options: &Options) -> anyhow::Result<()> {
+    let extra_hosts = ExtraHosts::parse(options.base.trim_start_matches("http://"))?;
+    let http = HttpTransport::new(HttpConfig { extra_hosts, proxy: None })?;
+    let client = client(&options.base, &options.token, Transport::Http(http))?;
+    let keep = everything()?;
     let mut people = 0;
     let mut next = None;
     loop {

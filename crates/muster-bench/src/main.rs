@@ -1,14 +1,26 @@
-//! Measurements of Muster that anyone can repeat: `muster-bench p1`, `p2`, `p3`.
+//! Measurements of Muster that anyone can repeat: `muster-bench p1`, `p3`, `p4` and so on.
 //!
 //! Every figure is a ratio against a floor or a peer measured in the same run, alternating, with the spread. The programs
 //! measured are the released binaries beside this one, each in a process of its own, so that memory is theirs alone.
 
+mod events;
 mod floor;
+mod http;
+mod leaver;
 mod measure;
 mod p1;
+mod p10;
+mod p12;
 mod p3;
+mod p4;
+mod p5;
+mod p6;
+mod p7;
 mod peers;
+mod report;
+mod service;
 mod show;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -28,6 +40,26 @@ enum What {
     P1(p1::Options),
     /// P3: the first full sync at growing sizes.
     P3(p3::Options),
+    /// P4: hook deliveries stored and answered, beside the same server answering without storing.
+    P4(p4::Options),
+    /// P5: from a hook to what it led to, beside the two calls to Okta that it costs.
+    P5(p5::Options),
+    /// Part of P5: people who leave during a full run of their tenant.
+    Leaver(leaver::Options),
+    /// P6: a storm of events for one tenant, and another's single events meanwhile.
+    P6(p6::Options),
+    /// P7: how much of a limited Okta is used while work waits. Takes as long as it measures.
+    P7(p7::Options),
+    /// P10: memory of an idle service.
+    P10(p10::Options),
+    /// P12: start to ready, the size of the program and its build.
+    P12(p12::Options),
+    /// Only answers; run by P4 as its floor.
+    #[command(hide = true)]
+    Answer,
+    /// The hook's door alone; run by P4.
+    #[command(hide = true)]
+    Door(p4::DoorOptions),
     /// Only reads and parses all pages; run by the others as their floor.
     #[command(hide = true)]
     Floor(floor::Options),
@@ -37,6 +69,15 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
         What::P1(options) => p1::run(&options),
         What::P3(options) => p3::run(&options),
+        What::P4(options) => p4::run(&options),
+        What::P5(options) => p5::run(&options),
+        What::Leaver(options) => leaver::run(&options),
+        What::P6(options) => p6::run(&options),
+        What::P7(options) => p7::run(&options),
+        What::P10(options) => p10::run(&options),
+        What::P12(options) => p12::run(&options),
+        What::Answer => p4::answer(),
+        What::Door(options) => p4::door(&options),
         What::Floor(options) => floor::run(&options),
     }
 }

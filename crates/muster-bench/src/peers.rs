@@ -1,25 +1,55 @@
 //! The processes that are measured, and the simulator that all of them read from.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::binaries;
+use crate::http::{Line, json_call};
 use crate::measure::{Cost, cost};
 
-/// A simulator in a process of its own, without latency or limits.
+/// A simulator in a process of its own, at first without latency or limits.
 pub(crate) struct Simulator {
     child: Child,
     pub(crate) base: String,
     pub(crate) app_id: String,
     pub(crate) token: String,
-    secret: String,
+    pub(crate) secret: String,
 }
 
 impl Simulator {
+    /// Where it listens.
+    pub(crate) fn at(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.host().parse()?)
+    }
+
+    /// Host and port.
+    pub(crate) fn host(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Makes one call of its admin API, whose answers are never held back.
+    pub(crate) async fn admin(
+        &self,
+        method: &str,
+        what: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        Admin::open(self).await?.call(method, what, body).await
+    }
+
+    /// Calls of Okta's API so far, and how many of them were refused for a limit.
+    pub(crate) async fn calls(&self) -> anyhow::Result<(u64, u64)> {
+        let stats = self.admin("GET", "stats", &Value::Null).await?;
+        let calls = stats["calls"].as_object().context("no calls")?;
+        let own = calls.iter().filter(|(name, _)| !name.contains("/_sim/"));
+        Ok((own.filter_map(|(_, n)| n.as_u64()).sum(), stats["limited"].as_u64().unwrap_or(0)))
+    }
+
     /// Starts one with so many people, all assigned.
     pub(crate) fn start(people: u64) -> anyhow::Result<Self> {
         let program = binaries()?.join("muster-oktasim");
@@ -48,6 +78,39 @@ impl Simulator {
             secret: text("client_secret")?,
             child,
         })
+    }
+}
+
+/// A connection to a simulator's admin API.
+pub(crate) struct Admin {
+    line: Line,
+    at: SocketAddr,
+}
+
+impl Admin {
+    pub(crate) async fn open(simulator: &Simulator) -> anyhow::Result<Self> {
+        let at = simulator.at()?;
+        Ok(Self { line: Line::open(at).await?, at })
+    }
+
+    /// Makes one call, such as `POST` `act`.
+    pub(crate) async fn call(
+        &mut self,
+        method: &str,
+        what: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let call = json_call(method, &format!("/_sim/{what}"), self.at, body);
+        let answer = self.line.call(&call).await?;
+        let said = String::from_utf8_lossy(answer.body);
+        ensure!(answer.status == 200, "the simulator refused {what}: {said}");
+        Ok(serde_json::from_str(&said)?)
+    }
+
+    /// Gives somebody another title.
+    pub(crate) async fn retitle(&mut self, user: &str, title: &str) -> anyhow::Result<()> {
+        let update = json!({"do": "update", "who": user, "profile": {"title": title}});
+        self.call("POST", "act", &update).await.map(drop)
     }
 }
 
@@ -99,7 +162,7 @@ impl<'a> Muster<'a> {
 
     fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         let mut command = Command::new(binaries()?.join("muster"));
-        let host = self.simulator.base.trim_start_matches("http://");
+        let host = self.simulator.host();
         command
             .args(arguments)
             .env("MUSTER_DATABASE_URL", format!("sqlite://{}", self.database().display()))

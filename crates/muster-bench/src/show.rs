@@ -6,19 +6,32 @@ use crate::measure::{Cost, Spread, spread};
 
 /// What a reader must know to repeat a measurement.
 pub(crate) fn header(title: &str) {
-    let said = |program: &str, arguments: &[&str]| {
-        Command::new(program)
-            .args(arguments)
-            .output()
-            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-            .unwrap_or_default()
-    };
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     println!("# {title}");
-    println!("machine: {}, {cores} cores", said("uname", &["-srm"]));
-    println!("commit:  {}", said("git", &["rev-parse", "--short", "HEAD"]));
+    println!("machine: {}", machine());
+    println!("commit:  {}", commit());
     println!("command: {}", std::env::args().collect::<Vec<_>>().join(" "));
     println!();
+}
+
+/// System, cores, and how busy it was in the last minute.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
+    format!("{}, {cores} cores, load {load}", said("uname", &["-srm"]))
+}
+
+/// The commit that the working folder is at.
+pub(crate) fn commit() -> String {
+    said("git", &["rev-parse", "--short", "HEAD"])
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// One row: time and memory of several runs of one thing.

@@ -15,12 +15,20 @@ pub const WAIT_MAX: SignedDuration = SignedDuration::from_secs(90);
 /// The wait after a concurrency limit (limit and remaining both 0): other calls must end, no window must pass.
 const CONCURRENCY_WAIT: SignedDuration = SignedDuration::from_secs(2);
 
+/// How long a window may last that no reply told of. No window of Okta's is longer.
+const UNTOLD_WINDOW: SignedDuration = SignedDuration::from_secs(60);
+
 /// The wait when a new window has begun and the calls under way already fill our share: their replies tell its end.
 const UNKNOWN_END_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
 /// Ends of one window, reckoned from different replies, differ by no more: dates and resets are whole seconds, and a reply
 /// takes a moment to arrive.
 const SAME_WINDOW: SignedDuration = SignedDuration::from_secs(3);
+
+/// Of our share work that can wait leaves a twentieth, and at least two calls, to what cannot: a full run would otherwise
+/// take every window in its first seconds, and a leaver would wait for the next one.
+const KEPT_PART: u64 = 20;
+const KEPT_LEAST: u64 = 2;
 
 #[derive(Debug, Clone, Default)]
 struct Bucket {
@@ -33,6 +41,8 @@ struct Bucket {
     in_flight: u64,
     /// When the present window ends, by our clock.
     ends: Option<Timestamp>,
+    /// Until when calls that brought no reply count, while no reply told of a window. Without it they would count for ever.
+    untold_until: Option<Timestamp>,
     /// No call before this, whatever is left.
     closed_until: Option<Timestamp>,
     /// The largest part of a window's limit that our calls used, in percent.
@@ -61,7 +71,7 @@ impl Budget {
         let Some(state) = self.buckets.get(bucket) else { return Ok(()) };
         let mut state = state.clone();
         state.roll(now);
-        state.check(self.share_percent, now)
+        state.check(self.share_percent, false, now)
     }
 
     /// Takes a place for one call, to be given back with [`Budget::finish`].
@@ -70,21 +80,39 @@ impl Budget {
     ///
     /// The moment before which no call of this bucket may be made.
     pub fn start(&mut self, bucket: &str, now: Timestamp) -> Result<(), Timestamp> {
+        self.take(bucket, now, false)
+    }
+
+    /// The same for work that can wait: a part of our share is left to what cannot.
+    ///
+    /// # Errors
+    ///
+    /// As [`Budget::start`].
+    pub fn start_patiently(&mut self, bucket: &str, now: Timestamp) -> Result<(), Timestamp> {
+        self.take(bucket, now, true)
+    }
+
+    fn take(&mut self, bucket: &str, now: Timestamp, patient: bool) -> Result<(), Timestamp> {
         let share = self.share_percent;
         let state = self.bucket(bucket);
         state.roll(now);
-        state.check(share, now)?;
+        state.check(share, patient, now)?;
         state.in_flight += 1;
         Ok(())
     }
 
     /// Gives back the place of a call that ended, however it did. It counts in the window: Okta may have seen it.
     ///
-    /// If the call brought a reply, [`Budget::observe`] comes first.
-    pub fn finish(&mut self, bucket: &str) {
+    /// If the call brought a reply, [`Budget::observe`] comes first. `began` is when the call was let through: a call without
+    /// a reply counts for a minute from then, while no reply tells of a window.
+    pub fn finish(&mut self, bucket: &str, began: Timestamp) {
         if let Some(state) = self.buckets.get_mut(bucket) {
             state.in_flight = state.in_flight.saturating_sub(1);
+            state.roll(began);
             state.own += 1;
+            if state.ends.is_none() && state.untold_until.is_none() {
+                state.untold_until = began.checked_add(UNTOLD_WINDOW).ok();
+            }
             if let Some(percent) = (state.own * 100).checked_div(state.limit) {
                 state.share_used = state.share_used.max(percent);
             }
@@ -117,6 +145,7 @@ impl Budget {
         let ends = received.checked_add(wait).unwrap_or(received);
         let used = limit.saturating_sub(remaining);
         state.limit = limit;
+        state.untold_until = None;
         match state.ends {
             // Replies of calls side by side may arrive in any order: within a window the count only grows.
             Some(known) if ends.duration_since(known).abs() <= SAME_WINDOW => {
@@ -157,9 +186,13 @@ impl Bucket {
             self.used = 0;
             self.own = 0;
         }
+        if self.untold_until.is_some_and(|until| until <= now) {
+            self.untold_until = None;
+            self.own = 0;
+        }
     }
 
-    fn check(&self, share_percent: u64, now: Timestamp) -> Result<(), Timestamp> {
+    fn check(&self, share_percent: u64, patient: bool, now: Timestamp) -> Result<(), Timestamp> {
         if let Some(until) = self.closed_until {
             return Err(until);
         }
@@ -170,7 +203,8 @@ impl Bucket {
         let others = self.used.saturating_sub(self.own);
         // At least one call a window, or a small limit and a small share would never let anything through.
         let ours = (self.limit.saturating_sub(others) * share_percent / 100).max(1);
-        if self.own + self.in_flight < ours {
+        let kept = if patient { (ours / KEPT_PART).max(KEPT_LEAST) } else { 0 };
+        if self.own + self.in_flight < ours.saturating_sub(kept).max(1) {
             return Ok(());
         }
         Err(self.ends.or_else(|| now.checked_add(UNKNOWN_END_WAIT).ok()).unwrap_or(now))

@@ -7,6 +7,18 @@ use crate::rules::GuardRule;
 /// People answering 404 without any word of the log who may be taken as deleted in one run.
 pub const GONE_MAX: u64 = 5;
 
+/// Records of one listing that cannot be read and are noted one by one. More of them than this are too many of any listing.
+pub const UNREADABLE_MAX: u64 = 1_000;
+
+/// Whether so many of the people listed (`listed`, those who cannot be read included) cannot be read that the listing is not
+/// to be believed: a few odd records are theirs, many are a change of Okta's or of something on the way, and what such a
+/// thing did to the records that can be read nobody knows.
+pub fn too_many_unreadable(unreadable: u64, listed: u64) -> bool {
+    let few = 10.max(listed / 100).min(UNREADABLE_MAX);
+    // In a small company ten may be all there are.
+    unreadable > few || unreadable.saturating_mul(2) > listed
+}
+
 /// How many of too many missing people are read by id before the rest is held.
 pub const SAMPLE: usize = 20;
 
@@ -99,6 +111,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn how_many_records_may_be_odd() {
+        #[rustfmt::skip]
+        let cases = [
+            ("nobody listed",                0,       0, false),
+            ("all can be read",              0,     100, false),
+            ("one of two",                   1,       2, false),
+            ("the only one",                 1,       1, true),
+            ("most of a small company",      3,       5, true),
+            ("ten",                         10,     100, false),
+            ("eleven",                      11,     100, true),
+            ("one in a hundred",           100,  10_000, false),
+            ("more than one in a hundred", 101,  10_000, true),
+            ("a thousand of many",       1_000, 500_000, false),
+            ("more than are noted",      1_001, 500_000, true),
+        ];
+        for (name, unreadable, listed, expected) in cases {
+            assert_eq!(too_many_unreadable(unreadable, listed), expected, "{name}");
+        }
+    }
 
     #[test]
     fn the_larger_of_a_number_and_a_share() {

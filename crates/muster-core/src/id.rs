@@ -95,6 +95,8 @@ id!(/// One run of the loop: a full one, one for a person, or a preview.
     RunId, "run_");
 id!(/// One entry of the history.
     ChangeId, "chg_");
+id!(/// One piece of work that waits, is under way, or was given up.
+    JobId, "job_");
 
 fn parse_uuid(text: &str, prefix: &'static str) -> Result<Uuid, BadId> {
     let rest =
@@ -186,7 +188,7 @@ pub struct Fresh(Uuid);
 macro_rules! fresh { ($($name:ident),*) => { $(
     impl From<Fresh> for $name { fn from(fresh: Fresh) -> Self { Self(fresh.0) } }
 )* }; }
-fresh!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId);
+fresh!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId, JobId);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,9 @@
 
 #![warn(missing_docs)]
 
+pub mod alarm;
 pub mod budget;
+pub mod event;
 pub mod field;
 pub mod guard;
 pub mod id;
@@ -17,7 +19,9 @@ pub mod okta_user;
 pub mod person;
 pub mod plan;
 pub mod problem;
+pub mod rename;
 pub mod rules;
 pub mod run;
+pub mod schedule;
 pub mod scope;
 pub mod tenant;

@@ -17,8 +17,10 @@ pub struct Facts {
     pub email_winner: Option<OktaUserId>,
     /// Another account that holds this e-mail.
     pub holder: Option<Person>,
-    /// An account that Okta does not know, with the same name and another e-mail.
-    pub namesake: Option<Person>,
+    /// The listing has the Okta user to whom that account belongs, so they are not gone, whatever the account's status says.
+    pub holder_listed: bool,
+    /// Accounts that Okta does not know, with the same name and another e-mail, the oldest first.
+    pub namesakes: Vec<Person>,
     /// What a person decided about this Okta user.
     pub pairing: Option<Pairing>,
 }
@@ -30,10 +32,8 @@ impl Facts {
             Some(Pairing::Same(person)) => Some(person),
             Some(Pairing::Different(_)) | None => None,
         };
-        [paired, self.holder.as_ref(), self.namesake.as_ref()]
-            .into_iter()
-            .flatten()
-            .find(|person| person.id == id)
+        let held = [paired, self.holder.as_ref()].into_iter().flatten();
+        held.chain(&self.namesakes).find(|person| person.id == id)
     }
 
     /// Whether a person decided whose account this is.
@@ -102,21 +102,18 @@ pub fn find(
             return Match::Wait;
         }
         return if holder.is_managed() {
-            returner(mapped, holder, rules)
+            returner(mapped, holder, facts.holder_listed, rules)
         } else {
             by_email(holder, rules, enters)
         };
     }
-    match &facts.namesake {
-        Some(twin) if is_likely_same(mapped, twin) && !facts.tell_apart(twin) => {
-            let text = format!(
-                "probably the same person as {}, who is here under another e-mail",
-                twin.profile.email.shown()
-            );
-            Match::Review(ProblemCode::LikelyDuplicate, text)
-        }
-        _ => Match::Create,
-    }
+    let is_twin = |twin: &&Person| is_likely_same(mapped, twin) && !facts.tell_apart(twin);
+    let Some(twin) = facts.namesakes.iter().find(is_twin) else { return Match::Create };
+    let text = format!(
+        "probably the same person as {}, who is here under another e-mail",
+        twin.profile.email.shown()
+    );
+    Match::Review(ProblemCode::LikelyDuplicate, text)
 }
 
 /// A person decided. That counts for an account that Okta does not feed yet, and for one whose older Okta user is out.
@@ -164,10 +161,10 @@ fn link(account: &Person, enters: bool) -> Match {
 }
 
 /// Somebody whose e-mail an account of another Okta user holds.
-fn returner(mapped: &Mapped, holder: &Person, rules: &Rules) -> Match {
+fn returner(mapped: &Mapped, holder: &Person, listed: bool, rules: &Rules) -> Match {
     let whose = holder.display();
     let same_name = has_name(mapped, holder);
-    let gone = is_gone(holder);
+    let gone = is_gone(holder) && !listed;
     let safe = gone
         && same_name
         && holder.role == Role::Learner

@@ -39,9 +39,9 @@ problems! {
         "Everybody was synced; these people have their team's manager or none for now, and it is tried again in each run.";
     ManagerNotAssigned = "manager_not_assigned":
         "Managers who are not assigned to the app: {d}.",
-        "",
-        "Assign them in Okta.",
-        "Everybody was synced without them.";
+        "Okta names them as somebody's manager; they were here before they were unassigned.",
+        "Assign them in Okta, or name somebody else there.",
+        "Everybody was synced; their people have their team's manager or none.";
     ManagerIsSelf = "manager_is_self":
         "People named as their own manager.",
         "",
@@ -59,9 +59,9 @@ problems! {
         "Their people have their team's manager or none.";
     ManagerAmbiguous = "manager_ambiguous":
         "Manager values that several people share: {d}.",
-        "",
+        "It is the employee number or the name of more than one.",
         "Map an attribute that is unique, such as the e-mail.",
-        "They are ignored.";
+        "They are ignored; these people have their team's manager or none.";
     ManagerDisplayName = "manager_display_name":
         "Manager values that look like a name: {d}.",
         "Directories often write a display name into `manager`; names are not unique.",
@@ -173,10 +173,10 @@ problems! {
         "Make somebody else owner first.",
         "They keep their access.";
     TeamRenameLikely = "team_rename_likely":
-        "A team that looks renamed: {d}.",
-        "",
-        "Rename it here if that is meant.",
-        "A new team was made.";
+        "A team that looks renamed in Okta: {d}.",
+        "Okta has no ids for teams, so a new name is another team.",
+        "If it is the same team, give the new one the manager, the parent team and the further members that the old one has here.",
+        "The old team stays with all that was set for it; nothing of a team is deleted.";
     ReturnsAfterLongAbsence = "returns_after_long_absence":
         "People above learner who come back after more than 30 days.",
         "",
@@ -242,6 +242,11 @@ problems! {
         "Something between us and Okta may have changed it.",
         "Try again; if it stays, look at proxies on the way.",
         "Nobody was removed.";
+    RecordUnreadable = "record_unreadable":
+        "People in the list whose records cannot be read: {d}.",
+        "A part of the record is missing or has another shape than Okta's.",
+        "Look at them in Okta's Admin Console; if they look right there, tell us their id and what it says above.",
+        "They count as seen and keep what they have; all others were synced.";
 }
 
 impl Serialize for ProblemCode {

@@ -67,7 +67,7 @@ pub struct Counts {
     pub deactivated: u64,
     /// Access would be taken away; waits for approval.
     pub held: u64,
-    /// No account, by a rule or for want of an e-mail.
+    /// No account, by a rule or for want of an e-mail; or left as they are, because their record cannot be read.
     pub skipped: u64,
     /// A person must decide.
     pub review: u64,

@@ -1,13 +1,16 @@
 //! One call from its turn to its answer: waiting for the rate limit, trying again where that can help.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use muster_core::budget::Budget;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::address::OktaAddress;
 use crate::auth::Credentials;
@@ -18,8 +21,8 @@ use crate::reply::Reply;
 use crate::request::{Request, with_smaller_page};
 use crate::transport::{BODY_BYTES_MAX, Transport, TransportError};
 
-/// How often one call is sent when it meets faults that may pass.
-const TRIES_MAX: u32 = 4;
+/// How often one call is sent when it meets faults that may pass, unless whoever asks has less time.
+pub(crate) const TRIES_MAX: u32 = 4;
 /// Pauses before the second, third and fourth try, in milliseconds, shortened at random by up to half: 26 s at most.
 const PAUSES_MS: [u64; 3] = [2_000, 6_000, 18_000];
 /// How often one call waits out a limit. With the longest wait that is half an hour.
@@ -39,13 +42,48 @@ pub(crate) struct Call {
     pub doing: &'static str,
     /// Path and query.
     pub path_and_query: String,
-    /// Whether the token goes along; not for what an org tells everybody.
-    pub with_token: bool,
+    pub method: http::Method,
+    /// What is sent, and its content type.
+    pub body: Option<(&'static str, Bytes)>,
+    pub proof: Proof,
+    /// Whether sending it twice does no more than sending it once. What does not is sent again only when Okta certainly did
+    /// not carry it out: after a limit.
+    pub repeatable: bool,
+}
+
+/// With what a call shows who makes it.
+pub(crate) enum Proof {
+    /// The API token.
+    Token,
+    /// Nothing: for what an org tells everybody.
+    None,
+    /// This value of `Authorization`.
+    Header(SecretString),
 }
 
 impl Call {
     pub(crate) fn get(doing: &'static str, path_and_query: String) -> Self {
-        Self { doing, path_and_query, with_token: true }
+        Self {
+            doing,
+            path_and_query,
+            method: http::Method::GET,
+            body: None,
+            proof: Proof::Token,
+            repeatable: true,
+        }
+    }
+
+    /// A call that changes something, with a JSON body or none.
+    pub(crate) fn change(
+        doing: &'static str,
+        method: http::Method,
+        path: String,
+        body: Option<Vec<u8>>,
+    ) -> Self {
+        // HTTP says of PUT that once and twice are the same, and of POST that they need not be.
+        let repeatable = method != http::Method::POST;
+        let body = body.map(|json| ("application/json", Bytes::from(json)));
+        Self { method, body, repeatable, ..Self::get(doing, path) }
     }
 }
 
@@ -61,20 +99,41 @@ pub(crate) struct Caller {
     pub credentials: Credentials,
     pub transport: Transport,
     pub timer: Arc<dyn Timer>,
+    tries_max: u32,
     slots: Semaphore,
     calls: AtomicU64,
+    budget: SharedBudget,
+    /// Whether a part of the budget is left to others who share it.
+    patient: AtomicBool,
     state: Mutex<State>,
 }
 
 struct State {
-    budget: Budget,
     share: Share,
     random: ChaCha8Rng,
+}
+
+/// What is left of an org's rate limits for us. Clients that call the same org must share one, or each would take a share of
+/// its own.
+#[derive(Debug, Clone)]
+pub struct SharedBudget(Arc<Mutex<Budget>>);
+
+impl SharedBudget {
+    /// A budget of `share_percent` (1 to 100) of what Okta allows the org and others leave.
+    pub fn new(share_percent: u8) -> Self {
+        Self(Arc::new(Mutex::new(Budget::new(share_percent.clamp(1, 100)))))
+    }
+
+    fn get(&self) -> MutexGuard<'_, Budget> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What one call went through so far.
 #[derive(Default)]
 struct Tries {
+    /// How often the call may be sent when it meets faults that may pass.
+    max: u32,
     faults: u32,
     resets: u32,
     unreadable: u32,
@@ -89,12 +148,29 @@ impl Caller {
         credentials: Credentials,
         transport: Transport,
         timer: Arc<dyn Timer>,
-        budget: Budget,
+        tries_max: u32,
+        budget: SharedBudget,
         random: ChaCha8Rng,
     ) -> Self {
-        let state = Mutex::new(State { budget, share: Share::default(), random });
+        let state = Mutex::new(State { share: Share::default(), random });
         let slots = Semaphore::new(AT_ONCE_MAX);
-        Self { address, credentials, transport, timer, slots, calls: AtomicU64::new(0), state }
+        let (calls, patient) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self {
+            address,
+            credentials,
+            transport,
+            timer,
+            tries_max,
+            slots,
+            calls,
+            budget,
+            patient,
+            state,
+        }
+    }
+
+    pub(crate) fn be_patient(&self) {
+        self.patient.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -111,23 +187,39 @@ impl Caller {
         call: Call,
         read: impl Fn(&Served) -> Result<T, String> + Send + Sync,
     ) -> Result<T, OktaError> {
-        let Call { doing, mut path_and_query, with_token } = call;
-        let token = match with_token.then(|| self.credentials.header()) {
-            Some(None) => return Err(OktaError::BadToken { doing }),
-            Some(Some(header)) => Some(header),
-            None => None,
+        let Call { doing, mut path_and_query, method, body, proof, repeatable } = call;
+        let proof = match proof {
+            Proof::None => None,
+            Proof::Header(header) => Some(header.expose_secret().to_owned()),
+            Proof::Token => match self.credentials.header() {
+                Some(header) => Some(header),
+                None => return Err(OktaError::BadToken { doing }),
+            },
         };
         let bucket = bucket(&path_and_query);
         // Given out in order, and never closed; without it the call would only be less polite.
         let _slot = self.slots.acquire().await.ok();
-        let mut tries = Tries::default();
+        let mut tries =
+            Tries { max: if repeatable { self.tries_max } else { 1 }, ..Tries::default() };
         loop {
             let place = self.turn(doing, bucket).await?;
-            let request = request(&path_and_query, token.as_deref(), &tries);
+            let mut request = request(&path_and_query, proof.as_deref(), &tries);
+            request.method = method.clone();
+            if let Some((kind, body)) = &body {
+                request.headers.push(("content-type".to_owned(), (*kind).to_owned()));
+                request.body = body.clone();
+            }
             let requested_at = self.timer.now();
             tries.sent += 1;
             self.calls.fetch_add(1, Ordering::Relaxed);
-            let outcome = self.transport.send(&self.address, request).await;
+            let span = tracing::debug_span!(
+                "okta",
+                otel.kind = "client",
+                doing,
+                bucket,
+                attempt = tries.sent
+            );
+            let outcome = self.transport.send(&self.address, request).instrument(span).await;
             place.note(outcome.as_ref().ok());
             let reply = match outcome {
                 Ok(reply) if reply.body.len() > BODY_BYTES_MAX => {
@@ -182,12 +274,14 @@ impl Caller {
         doing: &'static str,
         bucket: Option<&'static str>,
     ) -> Result<Place<'_>, OktaError> {
-        let Some(name) = bucket else { return Ok(Place { caller: self, bucket }) };
+        let Some(name) = bucket else {
+            return Ok(Place { caller: self, bucket, began: self.timer.now() });
+        };
         let mut until = Timestamp::UNIX_EPOCH;
         for _ in 0..TURNS_MAX {
             let now = self.timer.now();
-            match self.state().budget.start(name, now) {
-                Ok(()) => return Ok(Place { caller: self, bucket }),
+            match self.start(name, now) {
+                Ok(()) => return Ok(Place { caller: self, bucket, began: now }),
                 Err(not_before) => {
                     until = not_before.max(later(now, SignedDuration::from_millis(100)));
                 }
@@ -196,6 +290,16 @@ impl Caller {
             self.timer.wait_until(until).await;
         }
         Err(OktaError::RateLimited { doing, until, request_id: None })
+    }
+
+    /// Takes a place in the budget, or says when to ask again.
+    fn start(&self, bucket: &str, now: Timestamp) -> Result<(), Timestamp> {
+        let mut budget = self.budget.get();
+        if self.patient.load(Ordering::Relaxed) {
+            budget.start_patiently(bucket, now)
+        } else {
+            budget.start(bucket, now)
+        }
     }
 
     async fn after_silence(
@@ -295,7 +399,7 @@ impl Caller {
     /// Waits before a further try; false when there is none left.
     async fn pause_after_fault(&self, tries: &mut Tries) -> bool {
         tries.faults += 1;
-        if tries.faults >= TRIES_MAX {
+        if tries.faults >= tries.max {
             return false;
         }
         let step = (tries.faults as usize - 1).min(PAUSES_MS.len() - 1);
@@ -320,6 +424,8 @@ impl Caller {
 struct Place<'a> {
     caller: &'a Caller,
     bucket: Option<&'static str>,
+    /// When the call was let through.
+    began: Timestamp,
 }
 
 impl Place<'_> {
@@ -328,22 +434,20 @@ impl Place<'_> {
         let Some(bucket) = self.bucket else { return };
         let Some(headers) = reply.and_then(LimitHeaders::of) else { return };
         let received = self.caller.timer.now();
-        let mut state = self.caller.state();
-        state.share.count(bucket, &headers);
+        self.caller.state().share.count(bucket, &headers);
         // A limit of 0 speaks of calls at once, not of the window.
         if headers.limit > 0 {
             let LimitHeaders { limit, remaining, reset, date } = headers;
-            state.budget.observe(bucket, limit, remaining, reset, date, received);
+            let mut budget = self.caller.budget.get();
+            budget.observe(bucket, limit, remaining, reset, date, received);
         }
-        // Dropping `self` locks again.
-        drop(state);
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(bucket) = self.bucket {
-            self.caller.state().budget.finish(bucket);
+            self.caller.budget.get().finish(bucket, self.began);
         }
     }
 }

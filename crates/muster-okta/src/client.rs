@@ -3,19 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use muster_core::budget::Budget;
 use muster_core::id::OktaUserId;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 pub use crate::address::OktaAddress;
 use crate::auth::Credentials;
-use crate::call::{Call, Caller, Served};
+pub use crate::call::SharedBudget;
+use crate::call::{Call, Caller, Proof, Served, TRIES_MAX};
 use crate::error::{ErrorKind, OktaError, Verdict};
 pub use crate::keep::KeepAttributes;
 pub use crate::page::PageLink;
@@ -25,7 +27,7 @@ pub use crate::people::{ListedUser, SkippedUser};
 use crate::request::encoded;
 pub use crate::transport::{Exchange, HttpTransport, Transport, TransportError};
 use crate::wire::{
-    self, App, AppGroup, AppUser, EventHook, Group, LogEvent, Me, Organization, UserSchema,
+    self, App, AppGroup, AppUser, Discovery, Group, LogEvent, Me, Organization, UserSchema,
     UserType,
 };
 
@@ -60,6 +62,9 @@ pub struct ClientConfig {
     pub seed: u64,
     /// People a page; at most [`APP_USERS_PAGE_MAX`].
     pub page_size: u32,
+    /// How often a call is sent when it meets faults that may pass (1 to 4): with 4 the pauses between are 26 s at most,
+    /// with 2 they are 2 s. Somebody who sits before a page waits less than a run at night.
+    pub tries_max: u32,
 }
 
 impl ClientConfig {
@@ -79,6 +84,7 @@ impl ClientConfig {
             timer,
             seed,
             page_size: APP_USERS_PAGE_MAX,
+            tries_max: TRIES_MAX,
         }
     }
 }
@@ -92,11 +98,11 @@ impl fmt::Debug for ClientConfig {
 /// A client for one org. Clones share its rate budget and its counts.
 #[derive(Clone)]
 pub struct OktaClient {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    caller: Caller,
+pub(crate) struct Inner {
+    pub(crate) caller: Caller,
     page_size: u32,
     /// Further addresses that the org gives as its own; asked for when a link first leads to another host.
     aliases: OnceCell<Vec<OktaAddress>>,
@@ -135,16 +141,28 @@ pub struct Page<T> {
 impl OktaClient {
     /// A client that has not called yet. It never fails here: a token that cannot be one is told by the first call.
     pub fn new(config: ClientConfig) -> Self {
+        let budget = SharedBudget::new(config.share_percent);
+        Self::sharing(config, budget)
+    }
+
+    /// The same, within a budget that others use, too; `share_percent` of `config` does not count.
+    pub fn sharing(config: ClientConfig, budget: SharedBudget) -> Self {
         let caller = Caller::new(
             config.address,
             Credentials::ssws(&config.token),
             config.transport,
             config.timer,
-            Budget::new(config.share_percent.clamp(1, 100)),
+            config.tries_max.clamp(1, TRIES_MAX),
+            budget,
             ChaCha8Rng::seed_from_u64(config.seed),
         );
         let page_size = config.page_size.clamp(1, APP_USERS_PAGE_MAX);
         Self { inner: Arc::new(Inner { caller, page_size, aliases: OnceCell::new() }) }
+    }
+
+    /// From now on leaves a part of the budget to others who share it: for work that can wait.
+    pub fn be_patient(&self) {
+        self.inner.caller.be_patient();
     }
 
     /// The org that is called.
@@ -257,18 +275,16 @@ impl OktaClient {
         absent(read)
     }
 
-    /// Whether the System Log since then knows of a deletion or deactivation of this user.
+    /// Whether the System Log since then knows of a deletion of this user.
     pub async fn logged_deletion(
         &self,
         id: &OktaUserId,
         since: Timestamp,
     ) -> Result<bool, OktaError> {
         const DOING: &str = "looking for a deletion in the System Log";
-        const DELETIONS: [&str; 3] = [
-            "user.lifecycle.delete.initiated",
-            "user.lifecycle.delete.completed",
-            "user.lifecycle.deactivate",
-        ];
+        // A deactivation proves nothing: whoever was brought back since has one in the log, too.
+        const DELETIONS: [&str; 2] =
+            ["user.lifecycle.delete.initiated", "user.lifecycle.delete.completed"];
         let types = DELETIONS.map(|kind| format!("eventType eq \"{kind}\"")).join(" or ");
         let filter = format!("target.id eq \"{id}\" and ({types})");
         // Bounded at both ends, so that the listing ends by itself.
@@ -298,12 +314,56 @@ impl OktaClient {
 
     /// Asks, without the token, what the address says it is: an answer proves that it is an Okta org.
     pub async fn organization(&self) -> Result<Organization, OktaError> {
+        let doing = "asking the address whether it is an Okta org";
+        let path = "/.well-known/okta-organization".to_owned();
+        self.get(Call { proof: Proof::None, ..Call::get(doing, path) }).await
+    }
+
+    /// Asks, without the token, what the org's authorization server says of itself.
+    pub async fn discovery(&self) -> Result<Discovery, OktaError> {
+        let doing = "reading what the org says of signing in";
+        let path = "/.well-known/openid-configuration".to_owned();
+        self.get(Call { proof: Proof::None, ..Call::get(doing, path) }).await
+    }
+
+    /// Whether a client id and secret belong together.
+    ///
+    /// Asks the token endpoint to exchange a code that nobody was given: Okta judges the client first (`invalid_client`), and
+    /// only then the code (`invalid_grant`). Source: RFC 6749 5.2. Nobody is signed in by it.
+    pub async fn client_accepted(
+        &self,
+        client_id: &str,
+        secret: &SecretString,
+        redirect_uri: &str,
+    ) -> Result<bool, OktaError> {
+        const DOING: &str = "showing the client id and secret";
+        let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose_secret().trim()));
+        let header = SecretString::from(format!("Basic {}", BASE64.encode(pair)));
+        let body = format!(
+            "grant_type=authorization_code&code=muster-check-no-code&redirect_uri={}&code_verifier={}",
+            encoded(redirect_uri),
+            "muster-check-".repeat(4)
+        );
         let call = Call {
-            doing: "asking the address whether it is an Okta org",
-            path_and_query: "/.well-known/okta-organization".to_owned(),
-            with_token: false,
+            method: http::Method::POST,
+            body: Some(("application/x-www-form-urlencoded", body.into())),
+            proof: Proof::Header(header),
+            ..Call::get(DOING, "/oauth2/v1/token".to_owned())
         };
-        self.get(call).await
+        // Nobody was given the code, so nobody gets a token for it.
+        let answered = self
+            .inner
+            .caller
+            .call(call, |_| Err::<(), _>("a code that does not exist was accepted".to_owned()))
+            .await;
+        match answered {
+            Ok(()) => Ok(true),
+            Err(error) => match error.code() {
+                Some("invalid_grant") => Ok(true),
+                Some("invalid_client") => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Reads the admin whose rights the token has.
@@ -322,11 +382,6 @@ impl OktaClient {
     pub async fn user_types(&self) -> Result<Vec<UserType>, OktaError> {
         self.get(Call::get("reading the types of people", "/api/v1/meta/types/user".to_owned()))
             .await
-    }
-
-    /// Reads the event hooks; they come in one piece.
-    pub async fn event_hooks(&self) -> Result<Vec<EventHook>, OktaError> {
-        self.get(Call::get("reading the event hooks", "/api/v1/eventHooks".to_owned())).await
     }
 
     /// Reads one page of the org's apps.
@@ -350,31 +405,11 @@ impl OktaClient {
         self.page(DOING, at(after, &first)).await
     }
 
-    /// Reads one page of the System Log from `since` on, as it was written, filtered by Okta's filter language.
-    ///
-    /// There is always a next page, an empty one included: keep its link and come back.
-    pub async fn logs_page(
-        &self,
-        since: Timestamp,
-        filter: &str,
-        after: Option<&PageLink>,
-    ) -> Result<Page<LogEvent>, OktaError> {
-        let mut first = format!(
-            "/api/v1/logs?since={}&sortOrder=ASCENDING&limit=1000",
-            encoded(&log_time(since))
-        );
-        if !filter.is_empty() {
-            first.push_str("&filter=");
-            first.push_str(&encoded(filter));
-        }
-        self.page("reading a page of the System Log", at(after, &first)).await
-    }
-
-    async fn get<T: DeserializeOwned>(&self, call: Call) -> Result<T, OktaError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, call: Call) -> Result<T, OktaError> {
         self.inner.caller.call(call, parsed).await
     }
 
-    async fn page<T: DeserializeOwned>(
+    pub(crate) async fn page<T: DeserializeOwned>(
         &self,
         doing: &'static str,
         path: String,
@@ -469,7 +504,7 @@ fn absent<T>(read: Result<T, OktaError>) -> Result<Option<T>, OktaError> {
 }
 
 /// An id that a customer typed, fit to be one part of a path.
-fn part(doing: &'static str, id: &str) -> Result<String, OktaError> {
+pub(crate) fn part(doing: &'static str, id: &str) -> Result<String, OktaError> {
     let id = id.trim();
     if id.is_empty() || id.len() > 200 {
         return Err(OktaError::BadId { doing, id: id.chars().take(40).collect() });
@@ -478,6 +513,6 @@ fn part(doing: &'static str, id: &str) -> Result<String, OktaError> {
 }
 
 /// Milliseconds in UTC, as the System Log wants its times.
-fn log_time(at: Timestamp) -> String {
+pub(crate) fn log_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

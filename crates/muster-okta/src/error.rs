@@ -222,6 +222,16 @@ impl OktaError {
         }
     }
 
+    /// Okta's further sentences about a refusal.
+    pub fn causes(&self) -> &[String] {
+        match self {
+            Self::Answered { answer, .. } => {
+                answer.refusal.as_ref().map_or(&[], |refusal| &refusal.causes)
+            }
+            _ => &[],
+        }
+    }
+
     /// The id by which Okta's support finds the call, if a reply came.
     pub fn request_id(&self) -> Option<&str> {
         match self {
@@ -296,7 +306,8 @@ pub(crate) fn judge(reply: &Reply, path_and_query: &str) -> Judged {
         (401, "E0000015") | (403, _) => ErrorKind::Rights,
         (401, _) => ErrorKind::Credentials,
         (404, "E0000007") => ErrorKind::NotFound,
-        (400, "E0000029" | "E0000030" | "E0000031") if paged => ErrorKind::BadCursor,
+        // The last of these is the System Log's word for a query that it cannot read.
+        (400, "E0000029" | "E0000030" | "E0000031" | "E0000053") if paged => ErrorKind::BadCursor,
         _ => ErrorKind::BadRequest,
     };
     let passing = kind == ErrorKind::Unavailable;

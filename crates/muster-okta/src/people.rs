@@ -53,8 +53,8 @@ pub struct BadPeople(String);
 
 /// Reads a page of an app's people, listed with `expand=user`.
 ///
-/// Fails when the body is not such a page, when a person comes without `_embedded.user` (nothing can be planned then),
-/// or when a record that cannot be read does not even tell whose it is.
+/// Fails when the body is not such a page, when nobody on it comes with `_embedded.user` (Okta did not do what was asked
+/// then), or when a record that cannot be read does not even tell whose it is.
 pub fn app_users_page(body: &[u8], keep: &KeepAttributes) -> Result<People, BadPeople> {
     page(body, keep, |keep| EntrySeed { keep, of_app: true })
 }
@@ -92,17 +92,18 @@ fn page<'k>(
 fn one_by_one(body: &str, seed: &EntrySeed<'_>) -> Result<People, BadPeople> {
     let parts: Vec<&RawValue> = serde_json::from_str(body).map_err(|error| shape(&error))?;
     let mut people = People::default();
-    for part in parts {
+    let mut without_user = 0;
+    for part in &parts {
         let entry = seed.deserialize(&mut serde_json::Deserializer::from_str(part.get()));
         let why = match entry.map(|entry| entry.listed(seed.of_app)) {
             Ok(Ok(listed)) => {
                 people.users.push(listed);
                 continue;
             }
-            Ok(Err(Incomplete::User)) => {
-                return Err(BadPeople(Incomplete::User.as_str().to_owned()));
+            Ok(Err(problem)) => {
+                without_user += usize::from(problem == Incomplete::User);
+                problem.as_str().to_owned()
             }
-            Ok(Err(problem)) => problem.as_str().to_owned(),
             Err(error) => shape(&error).0,
         };
         let Some(id) = id_of(part.get()) else {
@@ -111,6 +112,9 @@ fn one_by_one(body: &str, seed: &EntrySeed<'_>) -> Result<People, BadPeople> {
             )));
         };
         people.skipped.push(SkippedUser { id, why });
+    }
+    if without_user > 0 && without_user == parts.len() {
+        return Err(BadPeople(Incomplete::User.as_str().to_owned()));
     }
     Ok(people)
 }

@@ -98,7 +98,7 @@ fn one_broken_person_does_not_cost_the_others() {
 }
 
 #[test]
-fn a_person_without_the_user_fails_the_page() {
+fn a_person_without_the_user_is_skipped_and_a_page_of_such_people_refused() {
     let breakages: [Damage; 4] = [
         |entry| entry["_embedded"] = Value::Null,
         |entry| entry["_embedded"] = json!({}),
@@ -110,7 +110,11 @@ fn a_person_without_the_user_fails_the_page() {
     for damage in breakages {
         let mut broken = assigned("00u2");
         damage(&mut broken);
-        let error = page_of(&[assigned("00u1"), broken]).expect_err("nothing can be planned");
+        let people = page_of(&[assigned("00u1"), broken.clone()]).expect("a page");
+        assert_eq!((people.users.len(), people.skipped.len()), (1, 1));
+        assert_eq!(people.skipped[0].id.as_str(), "00u2");
+        assert!(people.skipped[0].why.contains("_embedded.user"), "{:?}", people.skipped);
+        let error = page_of(&[broken.clone(), broken]).expect_err("nothing can be planned");
         assert!(error.contains("_embedded.user"), "{error}");
     }
 }

@@ -199,6 +199,15 @@ impl From<OrganizationWire> for Organization {
     }
 }
 
+/// What an authorization server says of itself. Source: OpenID Connect Discovery 1.0.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Discovery {
+    /// Who signs: the address under which the org answers, with its scheme.
+    pub issuer: String,
+    /// Where codes are exchanged.
+    pub token_endpoint: Option<String>,
+}
+
 /// The admin behind an API token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Me {
@@ -349,6 +358,8 @@ pub struct Target {
 pub struct Outcome {
     /// `SUCCESS`, `FAILURE`, `SKIPPED`, …
     pub result: Option<String>,
+    /// Why, in Okta's words.
+    pub reason: Option<String>,
 }
 
 /// What Okta sends to an event hook.
@@ -380,6 +391,8 @@ pub struct EventHook {
     pub id: String,
     /// What admins call it.
     pub name: Option<String>,
+    /// A note for admins.
+    pub description: Option<String>,
     /// `ACTIVE` or `INACTIVE`.
     pub status: Option<String>,
     /// `VERIFIED` or `UNVERIFIED`; falls back to the latter whenever the hook is edited.
@@ -388,6 +401,34 @@ pub struct EventHook {
     pub events: Option<HookEvents>,
     /// Where it is sent.
     pub channel: Option<HookChannel>,
+}
+
+impl EventHook {
+    /// The URL that is called.
+    pub fn uri(&self) -> Option<&str> {
+        self.channel.as_ref()?.config.as_ref()?.uri.as_deref()
+    }
+
+    /// The name of the header that carries the secret.
+    pub fn secret_header(&self) -> Option<&str> {
+        let scheme = self.channel.as_ref()?.config.as_ref()?.auth_scheme.as_ref()?;
+        scheme.key.as_deref()
+    }
+
+    /// What it is sent for.
+    pub fn event_types(&self) -> &[String] {
+        self.events.as_ref().map_or(&[], |events| &events.items)
+    }
+
+    /// Whether it is switched on.
+    pub fn is_active(&self) -> bool {
+        self.status.as_deref() == Some("ACTIVE")
+    }
+
+    /// Whether Okta made sure of the URL. Events flow only to hooks that are active and verified.
+    pub fn is_verified(&self) -> bool {
+        self.verification_status.as_deref() == Some("VERIFIED")
+    }
 }
 
 /// The event types of a hook.
@@ -407,7 +448,17 @@ pub struct HookChannel {
 
 /// The target of a hook.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HookConfig {
     /// The URL that is called.
     pub uri: Option<String>,
+    /// How it shows that it is Okta.
+    pub auth_scheme: Option<HookAuth>,
+}
+
+/// How a hook shows that it comes from Okta: by a header. Its value is never sent back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HookAuth {
+    /// The name of the header.
+    pub key: Option<String>,
 }

@@ -9,6 +9,7 @@ pub(crate) mod groups;
 pub(crate) mod listing;
 pub(crate) mod logs;
 pub(crate) mod meta;
+pub(crate) mod oauth;
 pub(crate) mod people_search;
 pub(crate) mod render;
 pub(crate) mod users;
@@ -112,6 +113,10 @@ impl Org {
                 return self.finish(answer, Some(verdict), None, now);
             }
             _ => {}
+        }
+        if path == "/oauth2/v1/token" {
+            let answer = self.token_endpoint(request);
+            return self.finish(answer, Some(verdict), fault.as_ref(), now);
         }
         let answer = match self.access(request.header("authorization"), now) {
             Access::Missing => self.error(403, "E0000005", "Invalid session", &[]),

@@ -1,5 +1,8 @@
 //! An opened installation: its database and what works on it.
 
+mod clockwork;
+mod serve;
+
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +18,10 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, random_seed};
 use crate::config::{Config, MasterKeyFile};
-use crate::sync::{Engine, EngineConfig, OktaConnect};
+use crate::mail::Mailer;
+use crate::sync::{Engine, EngineConfig, OktaConnect, Pace};
+
+pub use self::serve::{Listening, Service};
 
 /// Why an installation cannot be opened. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +39,14 @@ pub enum OpenError {
          MUSTER_MASTER_KEY_FILE"
     )]
     LostMasterKey { path: String, database: String },
+    /// Somebody else listens there, or nobody may.
+    #[error("cannot listen on {address} ({variable})")]
+    Listen {
+        address: std::net::SocketAddr,
+        variable: &'static str,
+        #[source]
+        cause: io::Error,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
@@ -57,20 +71,30 @@ impl App {
 
     /// What carries out runs, over HTTPS.
     pub fn engine(&self) -> Result<Engine, OpenError> {
+        let config = EngineConfig {
+            clock: self.clock.clone(),
+            seed: random_seed(),
+            connect: Arc::new(self.okta()?),
+            owner: worker(),
+            lease: self.config.lease,
+            pace: if self.config.step_by_step { Pace::STEP_BY_STEP } else { Pace::BRISK },
+        };
+        Ok(Engine::new(self.db.clone(), config))
+    }
+
+    /// What makes clients of Okta, over HTTPS.
+    pub fn okta(&self) -> Result<OktaConnect, OpenError> {
         let extra = self.config.okta_extra_hosts.clone();
         let http = HttpConfig { extra_hosts: extra.clone(), ..HttpConfig::default() };
         let transport = HttpTransport::new(http)
             .map_err(|error| OpenError::Other(format!("cannot make calls by HTTPS: {error}")))?;
         let seed = u64::from_le_bytes(std::array::from_fn(|at| random_seed()[at]));
-        let connect = OktaConnect::new(self.clock.clone(), extra, Transport::Http(transport), seed);
-        let config = EngineConfig {
-            clock: self.clock.clone(),
-            seed: random_seed(),
-            connect: Arc::new(connect),
-            owner: worker(),
-            lease: self.config.lease,
-        };
-        Ok(Engine::new(self.db.clone(), config))
+        Ok(OktaConnect::new(self.clock.clone(), extra, Transport::Http(transport), seed))
+    }
+
+    /// What sends mail; `None` when none is configured.
+    pub fn mailer(&self) -> Result<Option<Mailer>, OpenError> {
+        Mailer::of(&self.config).map_err(|error| OpenError::Other(error.to_string()))
     }
 
     /// Who is behind the commands of this process, as the history names them.

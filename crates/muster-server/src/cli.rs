@@ -3,12 +3,15 @@
 mod check_config;
 mod csv_people;
 mod demo;
+mod events_view;
 mod exit;
 #[cfg(debug_assertions)]
 mod hold;
 mod input;
 mod migrate;
 mod okta;
+mod okta_check;
+mod okta_hook;
 mod okta_set;
 mod okta_show;
 mod output;
@@ -17,6 +20,7 @@ mod person_view;
 mod progress;
 mod run;
 mod run_view;
+mod serve;
 mod sync;
 mod tenant;
 mod words;
@@ -58,6 +62,8 @@ struct Cli {
 enum Command {
     /// Show the whole thing at work: a simulated Okta, a connected company, and a morning in its life
     Demo(demo::Demo),
+    /// Run the service: take events of Okta, and do the work that waits
+    Serve,
     /// Bring the database to this version
     Migrate,
     /// Say all that is wrong with the configuration, and what is in force
@@ -125,11 +131,23 @@ async fn dispatch(cli: Cli, env: &Environment) -> Result<Exit, CliError> {
     };
     let config = read.map_err(CliError::Config)?;
     // What goes wrong in the demo is part of its story.
-    telemetry::start(
-        &config.log,
-        if matches!(command, Command::Demo(_)) { "error" } else { "warn" },
-    );
-    let mut out = Out::stdout(cli.json, config.zone.clone());
+    let quiet = match command {
+        Command::Demo(_) => "error",
+        Command::Serve => "info",
+        _ => "warn",
+    };
+    let traces = config.otlp_url.as_ref().map(telemetry::Traces::to).transpose();
+    let traces = traces.map_err(|error| CliError::Usage(error.to_string()))?;
+    telemetry::start(&config.log, quiet, traces.as_ref());
+    let done = obey(command, config, cli.json).await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
+    done
+}
+
+async fn obey(command: Command, config: Config, json: bool) -> Result<Exit, CliError> {
+    let mut out = Out::stdout(json, config.zone.clone());
     let exit = match command {
         Command::Demo(demo) => demo::run(demo, config, &mut out).await,
         other => {
@@ -146,6 +164,7 @@ async fn dispatch(cli: Cli, env: &Environment) -> Result<Exit, CliError> {
 
 async fn carry_out(command: Command, cx: &mut Context) -> Result<Exit, CliError> {
     match command {
+        Command::Serve => serve::run(cx).await,
         Command::Migrate => migrate::run(cx),
         Command::Tenant(command) => tenant::run(command, cx).await,
         Command::Okta(command) => okta::run(command, cx).await,

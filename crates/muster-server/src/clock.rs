@@ -78,6 +78,12 @@ impl Clock {
     }
 }
 
+/// Waits until it is time to stop.
+pub async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    // An error means that nobody can say so any more: that is a stop, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 impl muster_okta::client::Timer for Clock {
     fn now(&self) -> Timestamp {
         Self::now(self)

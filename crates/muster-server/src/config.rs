@@ -15,7 +15,8 @@ use muster_store::DatabaseUrl;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use self::parse::{IpRange, PublicUrl};
+use self::parse::IpRange;
+pub use self::parse::{PublicUrl, SmtpTls, SmtpUrl};
 use self::variables as var;
 
 /// The folder for files that nobody keeps.
@@ -36,12 +37,15 @@ pub struct Config {
     pub log_poll: Option<Duration>,
     pub ops_listen: Option<SocketAddr>,
     pub trusted_proxies: Vec<IpRange>,
-    pub smtp_url: Option<SecretString>,
+    /// Where mail leaves; `None`: none is sent.
+    pub smtp_url: Option<SmtpUrl>,
     pub mail_from: Option<String>,
     pub otlp_url: Option<SecretString>,
     pub log: Logging,
     /// How long a lane stays taken after its worker was last heard of.
     pub lease: Duration,
+    /// Each step of a run in a transaction of its own: for tests that stop the program between two of them.
+    pub step_by_step: bool,
     /// Who works here: the operating system's name of the user.
     pub user: String,
     /// The zone in which times are shown to people.
@@ -158,6 +162,15 @@ impl Environment {
         self.variables.get("MUSTER_TEST_HOLD_AT_COMMIT").map(ExposeSecret::expose_secret)
     }
 
+    /// Whether a test means to stop this process between two steps.
+    fn is_stopped_by_tests(&self) -> bool {
+        #[cfg(debug_assertions)]
+        let stopped = self.hold_at_commit().is_some();
+        #[cfg(not(debug_assertions))]
+        let stopped = false;
+        stopped
+    }
+
     /// An environment for tests and the demo.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let secret = |(name, value): (&str, &str)| (name.to_owned(), SecretString::from(value));
@@ -223,10 +236,7 @@ impl Config {
             var::TRUSTED_PROXIES => {
                 self.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
             }
-            var::SMTP_URL => self
-                .smtp_url
-                .as_ref()
-                .map_or_else(none, |url| without_password(url.expose_secret())),
+            var::SMTP_URL => self.smtp_url.as_ref().map_or_else(none, ToString::to_string),
             var::MAIL_FROM => self.mail_from.clone().unwrap_or_else(none),
             var::OTLP_URL => self
                 .otlp_url
@@ -377,7 +387,9 @@ impl Values {
             self.take(var::LOG_POLL_SECONDS, |text| parse::number(text, 0, day)).unwrap_or(300);
         let ops_listen = self.take(var::OPS_LISTEN, parse::listen);
         if let Some(ops) = ops_listen
+            // Port 0 takes whatever is free.
             && ops.port() == listen.port()
+            && ops.port() != 0
             && (ops.ip() == listen.ip()
                 || ops.ip().is_unspecified()
                 || listen.ip().is_unspecified())
@@ -388,8 +400,7 @@ impl Values {
             );
         }
         let trusted_proxies = self.take(var::TRUSTED_PROXIES, parse::ranges).unwrap_or_default();
-        let smtp_url =
-            self.take(var::SMTP_URL, |text| parse::service(text, &["smtp://", "smtps://"]));
+        let smtp_url = self.take(var::SMTP_URL, SmtpUrl::parse);
         let mail_from = self.take(var::MAIL_FROM, parse::mail_from);
         if smtp_url.is_some()
             && mail_from.is_none()
@@ -426,6 +437,7 @@ impl Values {
             otlp_url,
             log: Logging { filter, json: json.unwrap_or(false) },
             lease: Duration::from_secs(lease),
+            step_by_step: env.is_stopped_by_tests(),
             user: env.user.clone().unwrap_or_else(|| "unknown".to_owned()),
             zone: env.zone.clone().unwrap_or(TimeZone::UTC),
             origins: self

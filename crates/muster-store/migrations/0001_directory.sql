@@ -117,6 +117,7 @@ CREATE UNIQUE INDEX people_by_okta ON people (tenant_id, okta_user_id) WHERE okt
 CREATE UNIQUE INDEX people_by_email ON people (tenant_id, email_key);
 CREATE INDEX people_by_login ON people (tenant_id, login_key) WHERE login_key IS NOT NULL;
 CREATE INDEX people_by_manager ON people (tenant_id, manager_id) WHERE manager_id IS NOT NULL;
+CREATE INDEX people_manager_lost ON people (tenant_id, manager_key) WHERE manager_key IS NOT NULL AND manager_id IS NULL;
 CREATE INDEX people_unmanaged ON people (tenant_id, name_key) WHERE okta_user_id IS NULL;
 CREATE INDEX people_by_number ON people (tenant_id, employee_number) WHERE employee_number IS NOT NULL;
 CREATE INDEX people_with_problems ON people (tenant_id, problems) WHERE problems <> 0;
@@ -173,6 +174,9 @@ CREATE TABLE pairings (
 CREATE TABLE mirror (
     tenant_id {{uuid}} NOT NULL,
     run_id {{uuid}} NOT NULL,
+    -- The place in the listing. Okta's order has nothing to do with its ids, so rows by place are appended, and rows by id
+    -- would be strewn over the whole table.
+    place BIGINT NOT NULL,
     okta_user_id {{key}} NOT NULL,
     okta_status TEXT NOT NULL,
     okta_created BIGINT,
@@ -188,8 +192,9 @@ CREATE TABLE mirror (
     email_winner TEXT,
     -- Waits for the step that moves contended e-mails.
     deferred {{bool}} NOT NULL,
-    PRIMARY KEY (tenant_id, run_id, okta_user_id)
+    PRIMARY KEY (tenant_id, run_id, place)
 ) {{clustered}};
+CREATE UNIQUE INDEX mirror_by_okta ON mirror (tenant_id, run_id, okta_user_id);
 CREATE INDEX mirror_deferred ON mirror (tenant_id, run_id) WHERE deferred;
 
 -- The spine: append only. One statement may alter it (erasure of one person's before and after).

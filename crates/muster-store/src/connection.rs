@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use muster_core::id::IdSource;
 use secrecy::SecretString;
 
+use crate::app_groups;
 use crate::db::Arg;
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
+use crate::hooks;
 use crate::secrets::{self, SecretField};
 use crate::tenants::TenantDb;
 use crate::time::{from_micros, micros};
@@ -124,6 +126,9 @@ impl TenantDb {
         next.attention = None;
         next.attention_at = None;
         store(&mut write, &next).await?;
+        if changed.iter().any(|(name, ..)| matches!(*name, "api_url" | "app_id")) {
+            app_groups::forget(&mut write).await?;
+        }
         if !changed.is_empty() {
             let before = json_object(changed.iter().map(|(name, old, _)| (*name, old.as_deref())));
             let after = json_object(changed.iter().map(|(name, _, new)| (*name, new.as_deref())));
@@ -166,6 +171,7 @@ impl TenantDb {
     ) -> Result<(), StoreError> {
         let mut write = self.write(now).await?;
         secrets::put(&mut write, self.db(), field, "", secret, by.actor).await?;
+        hooks::bump(&mut write).await?;
         let after = json_object([("field", Some(field.as_str()))]);
         write.record_by(ids.next(now), by, Subject::Credential, "credential", None, Some(after));
         write.commit().await

@@ -1,6 +1,7 @@
 //! The database: connections, statements, transactions. With `dialect` and `lists`, the only place that knows the engines apart.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -37,6 +38,8 @@ struct Inner {
     engine: Engine,
     keys: MasterKeys,
     random: Mutex<ChaCha20Rng>,
+    /// Who waits for the one writer of SQLite.
+    waiting: AtomicUsize,
 }
 
 pub(crate) enum Engine {
@@ -68,7 +71,8 @@ impl Db {
     ) -> Result<Self, StoreError> {
         let engine = connect::open(url).await?;
         let random = Mutex::new(ChaCha20Rng::from_seed(seed));
-        let db = Self(Arc::new(Inner { engine, keys, random }));
+        let waiting = AtomicUsize::new(0);
+        let db = Self(Arc::new(Inner { engine, keys, random, waiting }));
         migrate::migrate(&db, url, now).await?;
         Ok(db)
     }
@@ -163,6 +167,7 @@ impl Db {
         match &self.0.engine {
             Engine::Sqlite { write, .. } => {
                 let args = sqlite_args(args).map_err(|cause| StoreError::sql(sql.sqlite, cause))?;
+                let _turn = Waiting::for_turn(&self.0.waiting);
                 let done = sqlx::query_with::<Sqlite, _>(sql.sqlite, args).execute(write).await;
                 done.map(|done| done.rows_affected())
             }
@@ -181,12 +186,33 @@ impl Db {
             // IMMEDIATE: a transaction that begins by reading and then writes would fail at once when another process
             // wrote in between, however long the busy timeout.
             Engine::Sqlite { write, .. } => {
-                write.begin_with("BEGIN IMMEDIATE").await.map(Transactions::Sqlite)
+                let _turn = Waiting::for_turn(&self.0.waiting);
+                let mut begun = write.begin_with("BEGIN IMMEDIATE").await;
+                if matches!(begun, Err(sqlx::Error::InvalidSavePointStatement)) {
+                    renew(write).await?;
+                    begun = write.begin_with("BEGIN IMMEDIATE").await;
+                }
+                begun.map(Transactions::Sqlite)
             }
             Engine::Postgres(pool) => begin_whole(pool.clone()).await.map(Transactions::Postgres),
         }
         .map(Tx)
         .map_err(|cause| StoreError::during("begin a transaction", cause))
+    }
+
+    /// Whether somebody in this process waits for the writer of SQLite, so that whoever has it should not go on for long.
+    /// PostgreSQL has as many writers as one likes.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Counts the caller among those who wait for the writer, until the value goes away.
+    pub(crate) fn wait_for_turn(&self) -> Waiting<'_> {
+        Waiting::for_turn(&self.0.waiting)
     }
 
     pub(crate) fn keys(&self) -> &MasterKeys {
@@ -199,10 +225,37 @@ impl Db {
     }
 }
 
+/// Counts somebody as waiting for as long as it lives.
+pub(crate) struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn for_turn(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[derive(FromRow)]
 struct One {
     #[expect(dead_code, reason = "only its arrival matters")]
     one: i32,
+}
+
+/// Replaces the connection that writes by a new one, because it thinks itself in a transaction for ever.
+///
+/// When a file is full, or the disk fails, SQLite undoes the whole transaction by itself. sqlx 0.9.0 then fails to undo it once
+/// more, and counts it as open: nothing could be written any more.
+async fn renew(write: &SqlitePool) -> Result<(), StoreError> {
+    let failed = |cause| StoreError::during("open the database anew", cause);
+    write.acquire().await.map_err(failed)?.close().await.map_err(failed)?;
+    tracing::warn!("a transaction was undone by sqlite itself: is the disk full?");
+    Ok(())
 }
 
 /// Begins a transaction on PostgreSQL in a task of its own, which nobody can cancel halfway.
@@ -354,7 +407,7 @@ macro_rules! arg_from_id {
         }
     )* };
 }
-arg_from_id!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId);
+arg_from_id!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId, JobId);
 
 /// PostgreSQL cannot keep the character NUL in a text. It is dropped on both engines, so that one person's odd value never
 /// fails the whole batch and both store the same.

@@ -142,6 +142,14 @@ impl StoreError {
         Self::Sql { doing, cause: Box::new(cause) }
     }
 
+    /// Whether the same may work out at once: two transactions waited for each other, and this one was chosen to give way.
+    pub fn gave_way(&self) -> bool {
+        // PostgreSQL: serialization_failure and deadlock_detected.
+        let given = |code: &str| matches!(code, "40001" | "40P01");
+        matches!(self, Self::Sql { cause, .. }
+            if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| given(&code)))
+    }
+
     /// Whether a row with the same key is already there.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Sql { cause, .. }

@@ -23,3 +23,28 @@ pub async fn previews(write: &mut Write, now: Timestamp) -> Result<(), StoreErro
     }
     Ok(())
 }
+
+/// How long an alarm is known after it ended.
+const ALARMS: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Drops alarms that ended long ago.
+pub async fn alarms(write: &mut Write, now: Timestamp) -> Result<(), StoreError> {
+    let args = [write.tenant().into(), micros(now - ALARMS).into()];
+    let sql = "DELETE FROM alarms WHERE tenant_id = $1 AND cleared_at < $2";
+    write.tx().execute(sql, &args).await.map(drop)
+}
+
+/// Drops events that arrived before `before` and need nothing any more, and bodies kept aside since then.
+///
+/// A copy of an event that was dropped costs one read more than it need.
+pub async fn events(write: &mut Write, before: Timestamp) -> Result<(), StoreError> {
+    let args = [write.tenant().uuid().into(), micros(before).into()];
+    for sql in [
+        "DELETE FROM okta_events WHERE tenant_id = $1 AND COALESCE(hook_at, logged_at) < $2
+             AND (applied_at IS NOT NULL OR kind IS NULL)",
+        "DELETE FROM hook_asides WHERE tenant_id = $1 AND at < $2",
+    ] {
+        write.tx().execute(sql, &args).await?;
+    }
+    Ok(())
+}

@@ -64,6 +64,8 @@ pub struct NewChange {
     /// What made them: a word of [`RunCause`](muster_core::run::RunCause).
     pub cause: String,
     pub run: Option<RunId>,
+    /// The event of Okta that it follows from.
+    pub event: Option<String>,
     pub reason: Option<String>,
     /// JSON object of the fields that changed, each as text or null.
     pub before: Option<String>,
@@ -134,14 +136,16 @@ impl Write {
 
     /// Makes the change lasting, with its history.
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        if !self.waiting.is_empty() {
-            self.flush().await?;
-        }
+        self.write_history().await?;
         self.tx.commit().await
     }
 
-    async fn flush(&mut self) -> Result<(), StoreError> {
-        const COLUMNS: usize = 13;
+    /// Writes the entries recorded so far, for a transaction that goes on.
+    pub async fn write_history(&mut self) -> Result<(), StoreError> {
+        const COLUMNS: usize = 14;
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         let mut args: Vec<Arg<'_>> = Vec::with_capacity(self.waiting.len() * COLUMNS);
         for (seq, change) in &self.waiting {
             args.extend([
@@ -158,11 +162,13 @@ impl Write {
                 change.reason.as_deref().into(),
                 change.before.as_deref().into(),
                 change.after.as_deref().into(),
+                change.event.as_deref().into(),
             ]);
         }
         let head = "INSERT INTO history (tenant_id, seq, id, at, subject, subject_id, kind, actor, cause, run_id, reason,
-                                         before, after) VALUES";
+                                         before, after, event_id) VALUES";
         self.tx.insert_many(head, COLUMNS, &args, "").await?;
+        self.waiting.clear();
         let seq = [self.tenant.into(), self.seq.into()];
         self.tx.execute("UPDATE tenants SET history_seq = $2 WHERE id = $1", &seq).await.map(drop)
     }
@@ -181,6 +187,8 @@ pub struct Entry {
     pub actor: String,
     pub cause: String,
     pub run_id: Option<RunId>,
+    /// Okta's id of the event that it follows from.
+    pub event_id: Option<String>,
     pub reason: Option<String>,
     pub before: Option<Box<RawValue>>,
     pub after: Option<Box<RawValue>>,
@@ -197,6 +205,7 @@ struct EntryRow {
     actor: String,
     cause: String,
     run_id: Option<Uuid>,
+    event_id: Option<String>,
     reason: Option<String>,
     before: Option<String>,
     after: Option<String>,
@@ -230,6 +239,7 @@ impl TryFrom<EntryRow> for Entry {
             actor: row.actor,
             cause: row.cause,
             run_id: row.run_id.map(RunId::new),
+            event_id: row.event_id,
             reason: row.reason,
         })
     }
@@ -238,7 +248,7 @@ impl TryFrom<EntryRow> for Entry {
 macro_rules! select_entries {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, id, at, subject, subject_id, kind, actor, cause, run_id, reason, before, after
+            "SELECT seq, id, at, subject, subject_id, kind, actor, cause, run_id, event_id, reason, before, after
              FROM history WHERE tenant_id = $1 ",
             $rest
         )
@@ -331,6 +341,7 @@ impl Write {
             actor: by.actor.to_owned(),
             cause: by.cause.to_owned(),
             run: by.run,
+            event: None,
             reason: by.reason.map(str::to_owned),
             before,
             after,

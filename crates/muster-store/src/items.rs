@@ -3,6 +3,7 @@
 
 use muster_core::id::{OktaUserId, PersonId, RunId};
 use muster_core::person::StatusReason;
+use muster_core::problem::ProblemCode;
 use muster_core::run::ChangeKind;
 use uuid::Uuid;
 
@@ -269,6 +270,45 @@ pub async fn copy_held(write: &mut Write, held: RunId, run: RunId) -> Result<u64
         .await
 }
 
+/// What became of removals that joined those of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// People whom Okta showed as out.
+    pub listed: u64,
+    /// People who had to be asked for by id.
+    pub missing: u64,
+    /// People who wait there already.
+    pub known: u64,
+}
+
+/// Hands the suspected removals of `run` to `pen`, where others wait for a human.
+pub async fn move_to_pen(write: &mut Write, run: RunId, pen: RunId) -> Result<Moved, StoreError> {
+    let tenant = write.tenant().uuid();
+    let mut moved = Moved::default();
+    for proof in [ItemProof::Listed, ItemProof::Missing] {
+        let n = write
+            .tx()
+            .execute(
+                "INSERT INTO run_items (tenant_id, run_id, okta_user_id, person_id, change, state, proof, label,
+                                        reason, problems, status_reason, fields)
+                 SELECT tenant_id, $3, okta_user_id, person_id, change, 'held', proof, label, reason, problems,
+                        status_reason, fields
+                 FROM run_items
+                 WHERE tenant_id = $1 AND run_id = $2 AND change = 'deactivate' AND state = 'candidate' AND proof = $4
+                 ON CONFLICT DO NOTHING",
+                &[tenant.into(), run.uuid().into(), pen.uuid().into(), proof.as_str().into()],
+            )
+            .await?;
+        match proof {
+            ItemProof::Listed => moved.listed = n,
+            ItemProof::Missing => moved.missing = n,
+        }
+    }
+    let all = move_removals(write, run, ItemState::Candidate, ItemState::Dismissed).await?;
+    moved.known = all.saturating_sub(moved.listed + moved.missing);
+    Ok(moved)
+}
+
 /// How many of a run's items met each problem, by the stored lists of codes.
 pub async fn problem_lists(
     write: &mut Write,
@@ -289,6 +329,19 @@ pub async fn problem_lists(
         )
         .await?;
     Ok(rows.into_iter().map(|row| (row.problems, u64::try_from(row.n).unwrap_or(0))).collect())
+}
+
+/// Forgets everything that a run found about single people: its listing begins again.
+pub async fn clear(write: &mut Write, run: RunId) -> Result<(), StoreError> {
+    let tenant = write.tenant();
+    write
+        .tx()
+        .execute(
+            "DELETE FROM run_items WHERE tenant_id = $1 AND run_id = $2",
+            &[tenant.into(), run.into()],
+        )
+        .await
+        .map(drop)
 }
 
 /// Marks the removal of somebody who answers 404 and of whose deletion no log could tell.
@@ -331,7 +384,7 @@ pub async fn settle_approved(
     run.counts.deactivated += applied;
     run.counts.unchanged += run.counts.held.saturating_sub(applied);
     run.counts.held = 0;
-    run.problems.retain(|problem| problem.code != muster_core::problem::ProblemCode::RemovalsHeld);
+    run.problems.retain(|problem| problem.code != ProblemCode::RemovalsHeld);
     run.state = muster_core::run::RunState::Done;
     run.finished_at = Some(now);
     crate::runs::save(write, &run).await

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::db::Arg;
 use crate::error::StoreError;
 use crate::history::Write;
-use crate::runs::{self, Run};
+use crate::jobs::{self, Job};
+use crate::runs::{self, NewRun, Run};
 use crate::tenants::TenantDb;
 use crate::time::micros;
 
@@ -49,45 +50,51 @@ impl TenantDb {
         now: Timestamp,
     ) -> Result<Option<Claim>, StoreError> {
         let mut write = self.write(now).await?;
-        let tenant = self.id();
-        let row: Option<LaneRow> = write
-            .tx()
-            .fetch_optional(
-                "SELECT claim, run_id, lease_until FROM lanes WHERE tenant_id = $1 AND lane = $2",
-                &[tenant.into(), lane.into()],
-            )
-            .await?;
-        if row.as_ref().is_some_and(|row| row.lease_until > micros(now)) {
-            return Ok(None);
-        }
-        let left = match row.as_ref().and_then(|row| row.run_id) {
-            Some(id) => runs::load(&mut write, RunId::new(id)).await?.filter(Run::is_open),
-            None => None,
-        };
-        let run = match left {
-            Some(run) => Some(run.id),
+        let Some(free) = free(&mut write, lane).await? else { return Ok(None) };
+        let run = match free.left {
+            Some(run) => Some(run),
             None => oldest_queued(&mut write).await?,
         };
         let Some(run) = run else { return Ok(None) };
-        let number = row.map_or(0, |row| row.claim) + 1;
-        write
-            .tx()
-            .execute(
-                "INSERT INTO lanes (tenant_id, lane, claim, run_id, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (tenant_id, lane) DO UPDATE SET claim = excluded.claim, run_id = excluded.run_id,
-                     owner = excluded.owner, lease_until = excluded.lease_until",
-                &[tenant.into(), lane.into(), number.into(), run.uuid().into(), owner.into(), micros(lease_until).into()],
-            )
-            .await?;
-        write
-            .tx()
-            .execute(
-                "UPDATE runs SET state = 'running', started_at = COALESCE(started_at, $3) WHERE tenant_id = $1 AND id = $2",
-                &[tenant.into(), run.uuid().into(), micros(now).into()],
-            )
-            .await?;
+        let claim = occupy(&mut write, lane, free.number, run, owner, lease_until).await?;
         write.commit().await?;
-        Ok(Some(Claim { lane, run, number }))
+        Ok(Some(claim))
+    }
+
+    /// Takes the person lane for `owner`, with the most urgent people who wait, `limit` at most: those of a run that was left
+    /// unfinished, else those of `new`, which begins with them.
+    pub async fn claim_people(
+        &self,
+        new: &NewRun,
+        owner: &str,
+        lease_until: Timestamp,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Option<(Claim, Vec<Job>)>, StoreError> {
+        let mut write = self.write(now).await?;
+        let Some(free) = free(&mut write, jobs::PERSON).await? else { return Ok(None) };
+        let (run, taken) = if let Some(run) = free.left {
+            (run, jobs::taken(&mut write, run).await?)
+        } else {
+            let taken = jobs::take(&mut write, jobs::PERSON, new.id, limit).await?;
+            let Some(first) = taken.first() else { return Ok(None) };
+            runs::insert(&mut write, &NewRun { cause: first.cause, ..new.clone() }).await?;
+            (new.id, taken)
+        };
+        let claim = occupy(&mut write, jobs::PERSON, free.number, run, owner, lease_until).await?;
+        write.commit().await?;
+        Ok(Some((claim, taken)))
+    }
+
+    /// Whether a run of single people is open: somebody is at it, or was until they died.
+    pub async fn is_reading_people(&self) -> Result<bool, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct OpenRow {
+            n: i64,
+        }
+        let sql = "SELECT COUNT(*) AS n FROM runs WHERE tenant_id = $1 AND kind = 'person' AND state IN ('queued', 'running')";
+        let row: Option<OpenRow> = self.db().fetch_optional(sql, &[self.id().into()]).await?;
+        Ok(row.is_some_and(|row| row.n > 0))
     }
 
     /// Begins a step of the claimed run: locks the tenant, makes sure that the claim still stands and extends its lease.
@@ -139,6 +146,69 @@ impl TenantDb {
             .await?;
         Ok(row.is_some_and(|row| row.lease_until > micros(now)))
     }
+}
+
+/// A lane that nobody works on.
+struct Free {
+    /// The number of the next claim.
+    number: i64,
+    /// The run that its last worker left unfinished.
+    left: Option<RunId>,
+}
+
+async fn free(write: &mut Write, lane: &'static str) -> Result<Option<Free>, StoreError> {
+    let (tenant, now) = (write.tenant(), write.now());
+    let row: Option<LaneRow> = write
+        .tx()
+        .fetch_optional(
+            "SELECT claim, run_id, lease_until FROM lanes WHERE tenant_id = $1 AND lane = $2",
+            &[tenant.into(), lane.into()],
+        )
+        .await?;
+    if row.as_ref().is_some_and(|row| row.lease_until > micros(now)) {
+        return Ok(None);
+    }
+    let left = match row.as_ref().and_then(|row| row.run_id) {
+        Some(id) => runs::load(write, RunId::new(id)).await?.filter(Run::is_open),
+        None => None,
+    };
+    let number = row.map_or(0, |row| row.claim) + 1;
+    Ok(Some(Free { number, left: left.map(|run| run.id) }))
+}
+
+async fn occupy(
+    write: &mut Write,
+    lane: &'static str,
+    number: i64,
+    run: RunId,
+    owner: &str,
+    lease_until: Timestamp,
+) -> Result<Claim, StoreError> {
+    let (tenant, now) = (write.tenant(), write.now());
+    write
+        .tx()
+        .execute(
+            "INSERT INTO lanes (tenant_id, lane, claim, run_id, owner, lease_until) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (tenant_id, lane) DO UPDATE SET claim = excluded.claim, run_id = excluded.run_id,
+                 owner = excluded.owner, lease_until = excluded.lease_until",
+            &[
+                tenant.into(),
+                lane.into(),
+                number.into(),
+                run.uuid().into(),
+                owner.into(),
+                micros(lease_until).into(),
+            ],
+        )
+        .await?;
+    write
+        .tx()
+        .execute(
+            "UPDATE runs SET state = 'running', started_at = COALESCE(started_at, $3) WHERE tenant_id = $1 AND id = $2",
+            &[tenant.into(), run.uuid().into(), micros(now).into()],
+        )
+        .await?;
+    Ok(Claim { lane, run, number })
 }
 
 async fn oldest_queued(write: &mut Write) -> Result<Option<RunId>, StoreError> {

@@ -4,6 +4,8 @@
 //! another. [`history::Write`] is the only way to change a tenant: a transaction that holds its lock and writes its history.
 
 pub mod accounts;
+pub mod alarms;
+pub mod app_groups;
 #[cfg(debug_assertions)]
 pub mod commits;
 mod connect;
@@ -11,11 +13,18 @@ pub mod connection;
 pub mod db;
 pub mod dialect;
 pub mod error;
+pub mod events;
 pub mod expiry;
+pub mod facts;
+pub mod health;
 pub mod history;
+pub mod hooks;
+pub mod inbox;
 pub mod items;
+pub mod jobs;
 pub mod lanes;
 mod lists;
+pub mod log_cursor;
 mod migrate;
 pub mod mirror;
 pub mod people;
@@ -23,10 +32,12 @@ pub mod people_view;
 pub mod phases;
 pub mod rules;
 pub mod runs;
+pub mod schedule;
 pub mod secrets;
 pub mod teams;
 pub mod tenants;
 pub mod time;
+pub mod unreadable;
 pub mod upsert;
 pub mod url;
 

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 
 use muster_core::id::PersonId;
 use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Postgres, Sqlite};
 use uuid::Uuid;
 
-use crate::db::{Arg, Row, Transactions, Tx, pg_args, sqlite_args, without_nul};
+use crate::db::{Arg, Db, Engine, Row, Transactions, Tx, pg_args, sqlite_args, without_nul};
+use crate::dialect::Sql;
 use crate::error::{StoreError, gist};
 
 impl Tx {
@@ -170,6 +172,172 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Runs a statement over rows of values; gives what it returns.
+    ///
+    /// `sql` follows a `WITH` that names the rows `v`, with the columns `column1`, `column2`, …; it uses no parameters, and
+    /// says `WHERE column1 IS NOT NULL`: on SQLite some rows may hold nothing, so that the statement has few texts. `args`
+    /// is as in [`Tx::insert_many`].
+    pub async fn fetch_rows<R: Row>(
+        &mut self,
+        columns: usize,
+        args: &[Arg<'_>],
+        sql: impl Into<Sql>,
+    ) -> Result<Vec<R>, StoreError> {
+        let sql = sql.into();
+        check_rows(sql.sqlite, columns, args)?;
+        let mut found = Vec::new();
+        match &mut self.0 {
+            Transactions::Sqlite(tx) => {
+                for chunk in args.chunks(SQLITE_ROWS_MAX * columns) {
+                    let (text, bound) = sqlite_rows(sql.sqlite, columns, chunk)?;
+                    let rows = sqlx::query_as_with::<Sqlite, R, _>(AssertSqlSafe(text), bound);
+                    let rows = rows.fetch_all(&mut **tx).await;
+                    found.extend(rows.map_err(|cause| StoreError::sql(sql.sqlite, cause))?);
+                }
+            }
+            Transactions::Postgres(tx) => {
+                for chunk in args.chunks(PG_ROWS_MAX * columns) {
+                    let (text, bound) = pg_rows(sql.postgres, columns, chunk)?;
+                    let rows = sqlx::query_as_with::<Postgres, R, _>(AssertSqlSafe(text), bound);
+                    let rows = rows.fetch_all(&mut **tx).await;
+                    found.extend(rows.map_err(|cause| StoreError::sql(sql.postgres, cause))?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// As [`Tx::fetch_rows`], for a statement that returns nothing; says how many rows it touched.
+    pub async fn execute_rows(
+        &mut self,
+        columns: usize,
+        args: &[Arg<'_>],
+        sql: impl Into<Sql>,
+    ) -> Result<u64, StoreError> {
+        let sql = sql.into();
+        check_rows(sql.sqlite, columns, args)?;
+        let mut touched = 0;
+        match &mut self.0 {
+            Transactions::Sqlite(tx) => {
+                for chunk in args.chunks(SQLITE_ROWS_MAX * columns) {
+                    let (text, bound) = sqlite_rows(sql.sqlite, columns, chunk)?;
+                    let done = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(text), bound);
+                    let done = done.execute(&mut **tx).await;
+                    let done = done.map_err(|cause| StoreError::sql(sql.sqlite, cause))?;
+                    touched += done.rows_affected();
+                }
+            }
+            Transactions::Postgres(tx) => {
+                for chunk in args.chunks(PG_ROWS_MAX * columns) {
+                    let (text, bound) = pg_rows(sql.postgres, columns, chunk)?;
+                    let done = sqlx::query_with::<Postgres, _>(AssertSqlSafe(text), bound);
+                    let done = done.execute(&mut **tx).await;
+                    let done = done.map_err(|cause| StoreError::sql(sql.postgres, cause))?;
+                    touched += done.rows_affected();
+                }
+            }
+        }
+        Ok(touched)
+    }
+}
+
+impl Db {
+    /// As [`Tx::execute_rows`], in a transaction of its own and in one statement: at most a few thousand rows.
+    pub async fn execute_rows(
+        &self,
+        columns: usize,
+        args: &[Arg<'_>],
+        sql: &'static str,
+    ) -> Result<u64, StoreError> {
+        check_rows(sql, columns, args)?;
+        if args.is_empty() {
+            return Ok(0);
+        }
+        match self.engine() {
+            Engine::Sqlite { write, .. } => {
+                let _turn = self.wait_for_turn();
+                let (text, bound) = sqlite_rows(sql, columns, args)?;
+                let done = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(text), bound);
+                done.execute(write).await.map(|done| done.rows_affected())
+            }
+            Engine::Postgres(pool) => {
+                let (text, bound) = pg_rows(sql, columns, args)?;
+                let done = sqlx::query_with::<Postgres, _>(AssertSqlSafe(text), bound);
+                done.execute(pool).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(|cause| StoreError::sql(sql, cause))
+    }
+
+    /// As [`Tx::fetch_rows`], for a query outside any transaction.
+    pub async fn fetch_rows<R: Row>(
+        &self,
+        columns: usize,
+        args: &[Arg<'_>],
+        sql: &'static str,
+    ) -> Result<Vec<R>, StoreError> {
+        check_rows(sql, columns, args)?;
+        let failed = |cause| StoreError::sql(sql, cause);
+        let mut found = Vec::new();
+        match self.engine() {
+            Engine::Sqlite { read, .. } => {
+                for chunk in args.chunks(SQLITE_ROWS_MAX * columns) {
+                    let (text, bound) = sqlite_rows(sql, columns, chunk)?;
+                    let rows = sqlx::query_as_with::<Sqlite, R, _>(AssertSqlSafe(text), bound);
+                    found.extend(rows.fetch_all(read).await.map_err(failed)?);
+                }
+            }
+            Engine::Postgres(pool) => {
+                for chunk in args.chunks(PG_ROWS_MAX * columns) {
+                    let (text, bound) = pg_rows(sql, columns, chunk)?;
+                    let rows = sqlx::query_as_with::<Postgres, R, _>(AssertSqlSafe(text), bound);
+                    found.extend(rows.fetch_all(pool).await.map_err(failed)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn check_rows(sql: &'static str, columns: usize, args: &[Arg<'_>]) -> Result<(), StoreError> {
+    if columns == 0 || !args.len().is_multiple_of(columns) {
+        let problem = "the arguments are not whole rows";
+        return Err(StoreError::BadInsert { doing: gist(sql), problem });
+    }
+    Ok(())
+}
+
+/// Rows of one statement on SQLite.
+const SQLITE_ROWS_MAX: usize = 256;
+
+/// As many rows as the next power of two, the last ones of nothing: nine texts, each prepared once.
+fn sqlite_rows(
+    sql: &'static str,
+    columns: usize,
+    chunk: &[Arg<'_>],
+) -> Result<(String, SqliteArguments), StoreError> {
+    let failed = |cause| StoreError::sql(sql, cause);
+    let rows = (chunk.len() / columns).next_power_of_two();
+    let mut bound = sqlite_args(chunk).map_err(failed)?;
+    for _ in chunk.len()..rows * columns {
+        bound.add(None::<i64>).map_err(|cause| failed(sqlx::Error::Encode(cause)))?;
+    }
+    Ok((sqlite_insert("WITH v AS (VALUES", columns, rows, &format!(") {sql}")), bound))
+}
+
+fn pg_rows(
+    sql: &'static str,
+    columns: usize,
+    chunk: &[Arg<'_>],
+) -> Result<(String, PgArguments), StoreError> {
+    let wrong = |problem| StoreError::BadInsert { doing: gist(sql), problem };
+    let (arrays, bound) = pg_arrays(columns, chunk).map_err(wrong)?;
+    let names: Vec<String> = (1..=columns).map(|at| format!("column{at}")).collect();
+    let names = names.join(", ");
+    Ok((format!("WITH v AS (SELECT * FROM UNNEST({arrays}) AS u ({names})) {sql}"), bound))
+}
+
 /// A JSON array, which SQLite reads as a list.
 fn json_list(values: &[&str]) -> String {
     let values: Vec<_> =
@@ -193,8 +361,13 @@ fn sqlite_insert(head: &str, columns: usize, rows: usize, tail: &str) -> String 
         row.push_str(if column == 0 { "?" } else { ",?" });
     }
     row.push(')');
-    let mut sql = String::with_capacity(head.len() + tail.len() + rows * (row.len() + 1) + 2);
-    sql.push_str(head);
+    let mut sql = String::with_capacity(head.len() + tail.len() + rows * (row.len() + 1) + 10);
+    // A statement that fails is always followed by the end of its transaction, as PostgreSQL demands too. So SQLite need not
+    // keep what each page was before the statement.
+    match head.strip_prefix("INSERT INTO") {
+        Some(rest) => sql.extend(["INSERT OR FAIL INTO", rest]),
+        None => sql.push_str(head),
+    }
     sql.push(' ');
     for at in 0..rows {
         if at > 0 {
@@ -217,12 +390,16 @@ fn pg_insert(
     args: &[Arg<'_>],
     tail: &str,
 ) -> Result<(String, PgArguments), &'static str> {
-    const MIXED: &str = "one column mixes kinds of values";
     let head =
         head.trim_end().strip_suffix("VALUES").ok_or("the statement does not end in VALUES")?;
-    let mut sql = String::with_capacity(head.len() + tail.len() + columns * 12 + 32);
-    sql.push_str(head);
-    sql.push_str("SELECT * FROM UNNEST(");
+    let (arrays, bound) = pg_arrays(columns, args)?;
+    Ok((format!("{head}SELECT * FROM UNNEST({arrays}) {tail}"), bound))
+}
+
+/// The list of one array a column, and the arrays.
+fn pg_arrays(columns: usize, args: &[Arg<'_>]) -> Result<(String, PgArguments), &'static str> {
+    const MIXED: &str = "one column mixes kinds of values";
+    let mut sql = String::with_capacity(columns * 12);
     let mut bound = PgArguments::default();
     bound.reserve(columns, 16 * args.len());
     for column in 0..columns {
@@ -258,8 +435,6 @@ fn pg_insert(
         // Writing to a text cannot fail.
         let _ = write!(sql, "{comma}${}::{kind}[]", column + 1);
     }
-    sql.push_str(") ");
-    sql.push_str(tail);
     Ok((sql, bound))
 }
 

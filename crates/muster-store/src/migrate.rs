@@ -22,17 +22,35 @@ struct Step {
     oldest: i64,
 }
 
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "directory",
-    shared: include_str!("../migrations/0001_directory.sql"),
-    sqlite: include_str!("../migrations/0001_directory.sqlite.sql"),
-    postgres: include_str!("../migrations/0001_directory.postgres.sql"),
-    oldest: 1,
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "directory",
+        shared: include_str!("../migrations/0001_directory.sql"),
+        sqlite: include_str!("../migrations/0001_directory.sqlite.sql"),
+        postgres: include_str!("../migrations/0001_directory.postgres.sql"),
+        oldest: 1,
+    },
+    Step {
+        version: 2,
+        name: "events",
+        shared: include_str!("../migrations/0002_events.sql"),
+        sqlite: include_str!("../migrations/0002_events.sqlite.sql"),
+        postgres: include_str!("../migrations/0002_events.postgres.sql"),
+        oldest: 1,
+    },
+    Step {
+        version: 3,
+        name: "alarms",
+        shared: include_str!("../migrations/0003_alarms.sql"),
+        sqlite: include_str!("../migrations/0003_alarms.sqlite.sql"),
+        postgres: "",
+        oldest: 1,
+    },
+];
 
 /// The version of the schema that this binary makes.
-pub(crate) const LATEST: i64 = 1;
+pub(crate) const LATEST: i64 = 3;
 
 #[derive(sqlx::FromRow)]
 struct SchemaRow {

@@ -37,6 +37,8 @@ impl Staged {
 /// A staged row as read back: what Okta said, and whether another Okta user of the listing comes first for its e-mail.
 #[derive(Debug, Clone)]
 pub struct MirrorRow {
+    /// The place in the listing, from 1.
+    pub place: i64,
     pub user: OktaUser,
     pub hash: [u8; 16],
     pub observed_at: Timestamp,
@@ -45,6 +47,7 @@ pub struct MirrorRow {
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct RawRow {
+    place: i64,
     okta_user_id: String,
     okta_status: String,
     okta_created: Option<i64>,
@@ -63,6 +66,7 @@ impl TryFrom<RawRow> for MirrorRow {
         let attributes: Attributes =
             serde_json::from_str(&row.attributes).map_err(|_| bad("attributes"))?;
         Ok(Self {
+            place: row.place,
             user: OktaUser {
                 id,
                 status: OktaStatus::parse(&row.okta_status),
@@ -83,14 +87,20 @@ impl TryFrom<RawRow> for MirrorRow {
 /// Columns of [`MirrorRow`], from a table called `m`.
 macro_rules! mirror_columns {
     () => {
-        "m.okta_user_id, m.okta_status, m.okta_created, m.attributes, m.hash, m.observed_at, m.email_winner"
+        "m.place, m.okta_user_id, m.okta_status, m.okta_created, m.attributes, m.hash, m.observed_at, m.email_winner"
     };
 }
 pub(crate) use mirror_columns;
 
-/// Stages a page. A person who was on an earlier page too is taken as the later page shows them.
-pub async fn stage(write: &mut Write, run: RunId, page: &[Staged]) -> Result<(), StoreError> {
-    const COLUMNS: usize = 12;
+/// Stages a page whose first person has the place after `last_place`. A person who was on an earlier page too is taken as the
+/// later page shows them.
+pub async fn stage(
+    write: &mut Write,
+    run: RunId,
+    page: &[Staged],
+    last_place: i64,
+) -> Result<(), StoreError> {
+    const COLUMNS: usize = 13;
     let tenant = write.tenant().uuid();
     // One statement may not touch the same row twice on PostgreSQL: of a person repeated within the page the last counts.
     let mut last = std::collections::BTreeMap::new();
@@ -105,6 +115,7 @@ pub async fn stage(write: &mut Write, run: RunId, page: &[Staged]) -> Result<(),
         args.extend([
             tenant.into(),
             run.uuid().into(),
+            (last_place + 1 + i64::try_from(at).unwrap_or(i64::MAX)).into(),
             staged.user.id.as_str().into(),
             staged.user.status.as_str().into(),
             Arg::Int(staged.user.created.map(micros)),
@@ -120,7 +131,7 @@ pub async fn stage(write: &mut Write, run: RunId, page: &[Staged]) -> Result<(),
     write
         .tx()
         .insert_many(
-            "INSERT INTO mirror (tenant_id, run_id, okta_user_id, okta_status, okta_created, email_key, name_key,
+            "INSERT INTO mirror (tenant_id, run_id, place, okta_user_id, okta_status, okta_created, email_key, name_key,
                                  attributes, hash, observed_at, email_winner, deferred) VALUES",
             COLUMNS,
             &args,
@@ -149,15 +160,14 @@ pub async fn clear(write: &mut Write, run: RunId) -> Result<(), StoreError> {
 pub async fn sweep(write: &mut Write, run: RunId, limit: i64) -> Result<u64, StoreError> {
     #[derive(sqlx::FromRow)]
     struct EndRow {
-        okta_user_id: String,
+        place: i64,
     }
     let tenant = write.tenant().uuid();
     let end: Option<EndRow> = write
         .tx()
         .fetch_optional(
-            "SELECT okta_user_id FROM (SELECT okta_user_id FROM mirror WHERE tenant_id = $1 AND run_id = $2
-                                       ORDER BY okta_user_id LIMIT $3) AS part
-             ORDER BY okta_user_id DESC LIMIT 1",
+            "SELECT place FROM (SELECT place FROM mirror WHERE tenant_id = $1 AND run_id = $2 ORDER BY place LIMIT $3) AS part
+             ORDER BY place DESC LIMIT 1",
             &[tenant.into(), run.into(), limit.into()],
         )
         .await?;
@@ -165,8 +175,8 @@ pub async fn sweep(write: &mut Write, run: RunId, limit: i64) -> Result<u64, Sto
     write
         .tx()
         .execute(
-            "DELETE FROM mirror WHERE tenant_id = $1 AND run_id = $2 AND okta_user_id <= $3",
-            &[tenant.into(), run.into(), end.okta_user_id.into()],
+            "DELETE FROM mirror WHERE tenant_id = $1 AND run_id = $2 AND place <= $3",
+            &[tenant.into(), run.into(), end.place.into()],
         )
         .await
 }
@@ -192,6 +202,23 @@ pub async fn sweep_others(write: &mut Write, run: RunId, limit: i64) -> Result<u
         Some(older) => sweep(write, RunId::new(older.run_id), limit).await,
         None => Ok(0),
     }
+}
+
+/// The last place that a run has filled; 0 before its first page.
+pub async fn last_place(write: &mut Write, run: RunId) -> Result<i64, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct PlaceRow {
+        place: i64,
+    }
+    let tenant = write.tenant();
+    let row: Option<PlaceRow> = write
+        .tx()
+        .fetch_optional(
+            "SELECT place FROM mirror WHERE tenant_id = $1 AND run_id = $2 ORDER BY place DESC LIMIT 1",
+            &[tenant.into(), run.into()],
+        )
+        .await?;
+    Ok(row.map_or(0, |row| row.place))
 }
 
 /// How many people a run has staged.

@@ -170,6 +170,36 @@ impl TenantDb {
         rows.into_iter().map(Run::try_from).collect()
     }
 
+    /// The newest full run that saw a whole listing.
+    pub async fn newest_full_run(&self) -> Result<Option<Run>, StoreError> {
+        let row: Option<RunRow> = self
+            .db()
+            .fetch_optional(
+                select_run!(
+                    "AND kind = 'full' AND approves IS NULL AND state IN ('done', 'held', 'discarded')
+                     ORDER BY id DESC LIMIT 1"
+                ),
+                &[self.id().into()],
+            )
+            .await?;
+        row.map(Run::try_from).transpose()
+    }
+
+    /// The full run that is asked for or under way, the newest if there are several.
+    pub async fn open_full_run(&self) -> Result<Option<Run>, StoreError> {
+        let row: Option<RunRow> = self
+            .db()
+            .fetch_optional(
+                select_run!(
+                    "AND kind = 'full' AND approves IS NULL AND state IN ('queued', 'running')
+                     ORDER BY id DESC LIMIT 1"
+                ),
+                &[self.id().into()],
+            )
+            .await?;
+        row.map(Run::try_from).transpose()
+    }
+
     /// Asks for a run on the bulk lane. An open run of the same kind and purpose is joined instead: pressing twice does
     /// nothing twice.
     ///
@@ -178,55 +208,11 @@ impl TenantDb {
     /// [`StoreError::Conflict`] when the run to be approved holds nothing (any more).
     pub async fn request_run(&self, new: &NewRun, now: Timestamp) -> Result<Requested, StoreError> {
         let mut write = self.write(now).await?;
-        let open: Option<RunRow> = write
-            .tx()
-            .fetch_optional(
-                select_run!(
-                    "AND state IN ('queued', 'running') AND kind = $2
-                     AND (approves = $3 OR (approves IS NULL AND $3 IS NULL)) ORDER BY queued_at, id LIMIT 1"
-                ),
-                &[self.id().into(), new.kind.as_str().into(), Arg::Uuid(new.approves.map(RunId::uuid))],
-            )
-            .await?;
-        if let Some(row) = open {
-            return Ok(Requested { run: RunId::new(row.id), joined: true });
+        let requested = request(&mut write, new, Join::Open).await?;
+        if !requested.joined {
+            write.commit().await?;
         }
-        if let Some(held) = new.approves {
-            let row: Option<RunRow> = write
-                .tx()
-                .fetch_optional(select_run!("AND id = $2"), &[self.id().into(), held.uuid().into()])
-                .await?;
-            let Some(run) = row.map(Run::try_from).transpose()? else {
-                return Err(StoreError::Conflict(format!("there is no run {held}")));
-            };
-            if run.state != RunState::Held {
-                return Err(StoreError::Conflict(format!(
-                    "run {held} holds no removals: it is {}",
-                    run.state
-                )));
-            }
-        }
-        write
-            .tx()
-            .execute(
-                "INSERT INTO runs (tenant_id, id, kind, cause, actor, state, phase, rules_revision, approves, counts,
-                                   problems, calls, restarts, queued_at)
-                 SELECT $1, $2, $3, $4, $5, 'queued', 'start', rules_revision, $6, $7, '[]', 0, 0, $8
-                 FROM tenants WHERE id = $1",
-                &[
-                    self.id().into(),
-                    new.id.uuid().into(),
-                    new.kind.as_str().into(),
-                    new.cause.as_str().into(),
-                    new.actor.as_str().into(),
-                    Arg::Uuid(new.approves.map(RunId::uuid)),
-                    counts_text(&Counts::default())?.into(),
-                    micros(now).into(),
-                ],
-            )
-            .await?;
-        write.commit().await?;
-        Ok(Requested { run: new.id, joined: false })
+        Ok(requested)
     }
 
     /// Ends a held run without removing anybody.
@@ -277,12 +263,140 @@ impl TenantDb {
             actor: actor.to_owned(),
             cause: RunCause::Cli.as_str().to_owned(),
             run: Some(id),
+            event: None,
             reason,
             before: None,
             after: None,
         });
         write.commit().await
     }
+}
+
+/// Which open run may be joined by whoever asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Any.
+    Open,
+    /// One that has not begun to read: something happened that the others may have passed already.
+    Unread,
+}
+
+/// Asks for a run inside a change; as [`TenantDb::request_run`].
+pub async fn request(write: &mut Write, new: &NewRun, join: Join) -> Result<Requested, StoreError> {
+    let tenant = write.tenant();
+    let open: Option<RunRow> = write
+        .tx()
+        .fetch_optional(
+            select_run!(
+                "AND state IN ('queued', 'running') AND kind = $2
+                 AND (approves = $3 OR (approves IS NULL AND $3 IS NULL))
+                 AND ($4 OR read_started_at IS NULL) ORDER BY queued_at, id LIMIT 1"
+            ),
+            &[
+                tenant.into(),
+                new.kind.as_str().into(),
+                Arg::Uuid(new.approves.map(RunId::uuid)),
+                (join == Join::Open).into(),
+            ],
+        )
+        .await?;
+    if let Some(row) = open {
+        return Ok(Requested { run: RunId::new(row.id), joined: true });
+    }
+    if let Some(held) = new.approves {
+        let Some(run) = load(write, held).await? else {
+            return Err(StoreError::Conflict(format!("there is no run {held}")));
+        };
+        if run.state != RunState::Held {
+            return Err(StoreError::Conflict(format!(
+                "run {held} holds no removals: it is {}",
+                run.state
+            )));
+        }
+    }
+    insert(write, new).await?;
+    Ok(Requested { run: new.id, joined: false })
+}
+
+/// Queues a run.
+pub(crate) async fn insert(write: &mut Write, new: &NewRun) -> Result<(), StoreError> {
+    let (tenant, now) = (write.tenant(), write.now());
+    write
+        .tx()
+        .execute(
+            "INSERT INTO runs (tenant_id, id, kind, cause, actor, state, phase, rules_revision, approves, counts,
+                               problems, calls, restarts, queued_at)
+             SELECT $1, $2, $3, $4, $5, 'queued', 'start', rules_revision, $6, $7, '[]', 0, 0, $8
+             FROM tenants WHERE id = $1",
+            &[
+                tenant.into(),
+                new.id.uuid().into(),
+                new.kind.as_str().into(),
+                new.cause.as_str().into(),
+                new.actor.as_str().into(),
+                Arg::Uuid(new.approves.map(RunId::uuid)),
+                counts_text(&Counts::default())?.into(),
+                micros(now).into(),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+/// The run of single people that began since then and whose removals wait for a human, if there is one. It stays as it is
+/// until the write ends: nobody approves or discards it meanwhile.
+pub async fn pen_since(write: &mut Write, since: Timestamp) -> Result<Option<Run>, StoreError> {
+    let tenant = write.tenant();
+    let row: Option<RunRow> = write
+        .tx()
+        .fetch_optional(
+            select_run!(
+                "AND id >= $2 AND kind = 'person' AND state = 'held'
+                 AND NOT EXISTS (SELECT 1 FROM runs other WHERE other.tenant_id = $1 AND other.approves = runs.id)
+                 ORDER BY id LIMIT 1"
+            ),
+            &[tenant.uuid().into(), first_id(since).into()],
+        )
+        .await?;
+    let Some(pen) = row.map(Run::try_from).transpose()? else { return Ok(None) };
+    // Taken only if it still waits: on PostgreSQL somebody may have decided in between.
+    let taken = write
+        .tx()
+        .execute(
+            "UPDATE runs SET finished_at = finished_at WHERE tenant_id = $1 AND id = $2 AND state = 'held'",
+            &[tenant.uuid().into(), pen.id.uuid().into()],
+        )
+        .await?;
+    Ok((taken == 1).then_some(pen))
+}
+
+/// The smallest id that a run drawn at `since` can have: ids begin with the time at which they were drawn.
+fn first_id(since: Timestamp) -> Uuid {
+    Uuid::from_u128(u128::try_from(since.as_millisecond()).unwrap_or(0) << 80)
+}
+
+/// How many removals the runs of single people made or held since then. What a human approved is no longer counted, and
+/// where removals wait together, all of them count for as long as others join.
+pub async fn removals_since(write: &mut Write, since: Timestamp) -> Result<u64, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct CountsRow {
+        counts: String,
+    }
+    let tenant = write.tenant();
+    let rows: Vec<CountsRow> = write
+        .tx()
+        .fetch_all(
+            "SELECT counts FROM runs WHERE tenant_id = $1 AND id >= $2 AND kind = 'person'
+             AND state IN ('done', 'held', 'discarded') AND NOT EXISTS
+                 (SELECT 1 FROM runs other WHERE other.tenant_id = $1 AND other.approves = runs.id AND other.state = 'done')
+             UNION ALL
+             SELECT counts FROM runs WHERE tenant_id = $1 AND state = 'held' AND kind = 'person' AND id < $2
+             AND finished_at >= $3",
+            &[tenant.into(), first_id(since).into(), micros(since).into()],
+        )
+        .await?;
+    let counts = rows.iter().map(|row| serde_json::from_str::<Counts>(&row.counts));
+    Ok(counts.filter_map(Result::ok).map(|counts| counts.deactivated + counts.held).sum())
 }
 
 fn counts_text(counts: &Counts) -> Result<String, StoreError> {

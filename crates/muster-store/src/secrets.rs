@@ -252,16 +252,7 @@ impl TenantDb {
                 &[self.id().into(), field.as_str().into()],
             )
             .await?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let broken = || StoreError::SealBroken { field: field.as_str(), host: host.to_owned() };
-        let tenant = self.id().to_string();
-        let secret = self
-            .db()
-            .keys()
-            .open(&sealed, &[&tenant, field.as_str(), host])
-            .map_err(|Broken| broken())?;
-        let text = std::str::from_utf8(&secret).map_err(|_| broken())?;
-        Ok(Some(SecretString::from(text)))
+        sealed.map(|sealed| opened(self.db(), self.id(), field, host, &sealed)).transpose()
     }
 
     /// Which secrets are stored, without the secrets.
@@ -294,6 +285,45 @@ impl TenantDb {
         };
         rows.into_iter().map(info).collect()
     }
+}
+
+fn opened(
+    db: &Db,
+    tenant: TenantId,
+    field: SecretField,
+    host: &str,
+    sealed: &Sealed,
+) -> Result<SecretString, StoreError> {
+    let broken = || StoreError::SealBroken { field: field.as_str(), host: host.to_owned() };
+    let tenant = tenant.to_string();
+    let secret =
+        db.keys().open(sealed, &[&tenant, field.as_str(), host]).map_err(|Broken| broken())?;
+    let text = std::str::from_utf8(&secret).map_err(|_| broken())?;
+    Ok(SecretString::from(text))
+}
+
+/// Opens a secret of ours inside a change, so that it cannot change under the writer.
+pub(crate) async fn own(
+    write: &mut Write,
+    db: &Db,
+    field: SecretField,
+) -> Result<Option<SecretString>, StoreError> {
+    let tenant = write.tenant();
+    let sealed: Option<Sealed> = write
+        .tx()
+        .fetch_optional(
+            "SELECT key_id, nonce, ciphertext FROM secrets WHERE tenant_id = $1 AND field = $2",
+            &[tenant.into(), field.as_str().into()],
+        )
+        .await?;
+    sealed.map(|sealed| opened(db, tenant, field, "", &sealed)).transpose()
+}
+
+/// Forgets a secret. The caller writes the history entry.
+pub(crate) async fn forget(write: &mut Write, field: SecretField) -> Result<(), StoreError> {
+    let tenant = write.tenant();
+    let sql = "DELETE FROM secrets WHERE tenant_id = $1 AND field = $2";
+    write.tx().execute(sql, &[tenant.into(), field.as_str().into()]).await.map(drop)
 }
 
 /// Seals and stores a secret, in place of the one before. The caller writes the history entry.

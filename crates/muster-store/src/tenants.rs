@@ -10,6 +10,7 @@ use crate::accounts::{self, NewAccount};
 use crate::db::{Arg, Db};
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
+use crate::hooks;
 use crate::rules;
 use crate::time::{from_micros, micros};
 
@@ -50,6 +51,11 @@ pub struct TenantDb {
 }
 
 impl TenantDb {
+    /// Whether somebody waits to write to this database; whoever writes now should soon make room.
+    pub fn is_awaited(&self) -> bool {
+        self.db().is_awaited()
+    }
+
     pub(crate) fn new(db: Db, id: TenantId) -> Self {
         Self { db, id }
     }
@@ -192,6 +198,7 @@ impl TenantDb {
             .await?
             > 0;
         if turned {
+            hooks::bump(&mut write).await?;
             let state = |on: bool| {
                 Some(json_object([("okta_enabled", Some(if on { "true" } else { "false" }))]))
             };

@@ -1,5 +1,5 @@
-//! The arrows between the modules of the service: `main → cli → app → {web, jobs} → {sync, signin} → telemetry →
-//! {clock, config}`. Nobody imports their own level: `web` and `jobs` meet in the store.
+//! The arrows between the modules of the service: `main → cli → app → {web, jobs} → {sync, signin,
+//! schedule, alarms} → {telemetry, mail} → {clock, config}`. Nobody imports their own level: `web` and `jobs` meet in the store.
 
 use super::Finding;
 use crate::repo::{File, Repo};
@@ -11,8 +11,8 @@ const LEVELS: [&[&str]; 7] = [
     &["cli"],
     &["app"],
     &["web", "jobs"],
-    &["sync", "signin"],
-    &["telemetry"],
+    &["sync", "signin", "schedule", "alarms"],
+    &["telemetry", "mail"],
     &["clock", "config"],
 ];
 

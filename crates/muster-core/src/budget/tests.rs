@@ -14,7 +14,7 @@ fn a_share_of_the_window_and_no_more() {
     loop {
         sent += 1;
         budget.observe("users", 10, 10 - sent, at(60).as_second(), Some(at(0)), at(0));
-        budget.finish("users");
+        budget.finish("users", at(0));
         assert_eq!(budget.may_call("users", at(1)).is_ok(), sent < 5);
         if let Err(until) = budget.start("users", at(1)) {
             assert_eq!(until, at(61));
@@ -39,6 +39,22 @@ fn calls_under_way_count_in_a_window_that_no_reply_has_told_of_yet() {
     budget.observe("users", 10, 10, at(60).as_second(), Some(at(0)), at(0));
     assert_eq!((0..10).filter(|_| budget.start("users", at(100)).is_ok()).count(), 5);
     assert_eq!(budget.start("users", at(100)), Err(at(101)));
+}
+
+#[test]
+fn calls_that_bring_no_reply_do_not_shut_a_bucket_for_ever() {
+    let mut budget = Budget::new(50);
+    budget.observe("users", 10, 10, at(60).as_second(), Some(at(0)), at(0));
+    // Okta is away from the next window on.
+    let mut sent = 0;
+    for second in 100..4_000 {
+        if budget.start("users", at(second)).is_ok() {
+            sent += 1;
+            budget.finish("users", at(second));
+        }
+    }
+    // Five in each minute of 65.
+    assert!((320..=330).contains(&sent), "{sent} calls");
 }
 
 #[test]
@@ -139,7 +155,7 @@ proptest! {
                 let reset = (window + 1) * 60 - phase;
                 let remaining = limit.saturating_sub(total);
                 budget.observe("users", limit, remaining, at(reset).as_second(), Some(at(now)), at(now + skew));
-                budget.finish("users");
+                budget.finish("users", at(now + skew));
                 told = true;
             }
             under_way = 0;

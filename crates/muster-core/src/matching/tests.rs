@@ -139,6 +139,13 @@ fn an_account_of_another_okta_user() {
         "relink 7",
     );
     check(
+        "E8 whose older Okta user is in the listing again",
+        &Facts { holder_listed: true, ..gone(|_| ()) },
+        "",
+        true,
+        "returner_needs_decision",
+    );
+    check(
         "unassigned, perhaps for good",
         &here(Status::Deactivated, Unassigned),
         "",
@@ -197,7 +204,9 @@ fn likely_doubles() {
     let facts = |change: fn(&mut Person), pairing| {
         let mut twin = person(9, "ana.ito@old.example");
         change(&mut twin);
-        Facts { namesake: Some(twin), pairing, ..Facts::default() }
+        // Somebody else of that name comes first, and hides nobody.
+        let other = person(7, "ana.ito@elsewhere.example");
+        Facts { namesakes: vec![other, twin], pairing, ..Facts::default() }
     };
     let cases: [(&str, Change, &str); 5] = [
         ("E2 a name alone", |_| (), "create"),

@@ -41,7 +41,7 @@ impl World {
         let name = |first: &str, last: &str| key_of(&format!("{first} {last}"));
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let named = name(&part(&mapped.first_name), &part(&mapped.last_name));
-        let namesake = self.people.iter().find(|person| {
+        let namesakes = self.people.iter().filter(|person| {
             !person.is_managed()
                 && Some(person.profile.email.key()) != email
                 && name(&person.profile.first_name, &person.profile.last_name) == named
@@ -56,8 +56,11 @@ impl World {
             known: self.people.iter().find(is_own).cloned(),
             facts: Facts {
                 email_winner,
+                holder_listed: holder
+                    .and_then(|person| person.profile.okta_user_id.as_ref())
+                    .is_some_and(|id| self.users.iter().any(|user| user.id == *id)),
                 holder: holder.cloned(),
-                namesake: namesake.cloned(),
+                namesakes: namesakes.cloned().collect(),
                 pairing,
             },
         }

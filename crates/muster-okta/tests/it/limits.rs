@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use muster_okta::client::Timer;
+use muster_okta::client::{SharedBudget, Timer};
 use muster_okta::{ErrorKind, Exchange, Reply, Request, Transport, TransportError, Verdict};
 
 use crate::script::{Scene, ana, answer, keep, limited, page, refusal, reply, user};
@@ -102,6 +102,36 @@ async fn calls_side_by_side_share_one_budget() {
     assert_eq!(scene.seconds()[0], 0);
     assert!(scene.seconds()[1..].iter().all(|&seconds| seconds >= 31), "{:?}", scene.seconds());
     assert_eq!(twin.calls(), 3);
+}
+
+#[tokio::test]
+async fn clients_of_one_org_keep_one_share_together() {
+    // 10 calls a window, of which half is ours, whoever of us makes them.
+    let served = |remaining, at| limited(200, 10, remaining, at, &user("00u1ana"));
+    let scene = Scene::new((0..5).map(|index| served(9 - index, 30)).chain([served(9, 62)]));
+    let budget = SharedBudget::new(50);
+    for n in 0..6 {
+        // One a run, as the service makes them.
+        let client = scene.another(&budget);
+        client.user(&ana(), &keep()).await.expect("served");
+        assert_eq!(client.calls(), 1, "each counts its own calls");
+        assert_eq!(scene.seconds().len(), n + 1);
+    }
+    assert_eq!(scene.seconds(), [0, 0, 0, 0, 0, 31]);
+}
+
+#[tokio::test]
+async fn work_that_can_wait_leaves_some_of_the_share_to_what_cannot() {
+    // 10 calls a window, 5 of them ours: a full run takes 3 of these and waits, somebody who leaves does not.
+    let served = |remaining, at| limited(200, 10, remaining, at, &user("00u1ana"));
+    let scene = Scene::new((0..5).map(|index| served(9 - index, 30)).chain([served(9, 62)]));
+    let budget = SharedBudget::new(50);
+    let (run, leaver) = (scene.another(&budget), scene.another(&budget));
+    run.be_patient();
+    for client in [&run, &run, &run, &leaver, &leaver, &run] {
+        client.user(&ana(), &keep()).await.expect("served");
+    }
+    assert_eq!(scene.seconds(), [0, 0, 0, 0, 0, 31]);
 }
 
 /// Tells its limit once, and then never answers again.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use muster_core::id::OktaUserId;
-use muster_okta::client::{ClientConfig, OktaClient, Timer};
+use muster_okta::client::{ClientConfig, OktaClient, SharedBudget, Timer};
 use muster_okta::{
     Exchange, ExtraHosts, KeepAttributes, OktaAddress, Reply, Request, Transport, TransportError,
 };
@@ -79,19 +79,14 @@ impl Scene {
             answers: Mutex::new(answers.into_iter().collect()),
             asked: Mutex::new(Vec::new()),
         });
-        let address = OktaAddress::parse("acme.okta.com", &ExtraHosts::default(), false)
-            .expect("good")
-            .address;
-        let transport = Transport::InProcess(Arc::clone(&script) as Arc<dyn Exchange>);
-        let mut config = ClientConfig::new(
-            address,
-            TOKEN.to_owned().into(),
-            transport,
-            Arc::clone(&timer) as Arc<dyn Timer>,
-            7,
-        );
+        let mut config = config(&timer, &script);
         change(&mut config);
         Self { client: OktaClient::new(config), timer, script }
+    }
+
+    /// A further client of the same org, within a budget that it shares.
+    pub(crate) fn another(&self, budget: &SharedBudget) -> OktaClient {
+        OktaClient::sharing(config(&self.timer, &self.script), budget.clone())
     }
 
     /// Path and query of every call, in order.
@@ -113,6 +108,14 @@ impl Scene {
         let asked = self.asked();
         self.timer.now().duration_since(asked[0].0)
     }
+}
+
+fn config(timer: &Arc<ManualTimer>, script: &Arc<Script>) -> ClientConfig {
+    let address =
+        OktaAddress::parse("acme.okta.com", &ExtraHosts::default(), false).expect("good").address;
+    let transport = Transport::InProcess(Arc::clone(script) as Arc<dyn Exchange>);
+    let timer = Arc::clone(timer) as Arc<dyn Timer>;
+    ClientConfig::new(address, TOKEN.to_owned().into(), transport, timer, 7)
 }
 
 pub(crate) fn keep() -> KeepAttributes {

@@ -1,10 +1,11 @@
 //! `/api/v1/logs`: the System Log, polled or read between two moments.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Call;
 use super::answer::Answer;
@@ -132,8 +133,7 @@ impl Org {
         let matches = |entry: &&Arc<Entry>| {
             entry.published >= wanted.since
                 && wanted.until.is_none_or(|until| entry.published <= until)
-                && (wanted.filter.is_none() && wanted.keywords.is_empty()
-                    || fits(&entry.log_json(), wanted))
+                && (wanted.filter.is_none() && wanted.keywords.is_empty() || fits(entry, wanted))
         };
         if wanted.descending {
             let top = if wanted.page == 1 { u64::MAX } else { wanted.from };
@@ -223,27 +223,37 @@ fn known(attribute: &str, op: Op) -> Result<(), BadFilter> {
     }
 }
 
-fn fits(event: &Value, wanted: &Wanted) -> bool {
+fn fits(entry: &Entry, wanted: &Wanted) -> bool {
+    // What most filters ask for needs no rendering: a log is long, and most of it is about something else.
+    let rendered = LazyCell::new(|| entry.log_json());
     let filtered = wanted.filter.as_ref().is_none_or(|filter| {
-        filter.matches(&|name| {
-            let mut found = vec![event];
-            for part in name.split('.') {
-                found = found
-                    .into_iter()
-                    .flat_map(|value| match value {
-                        Value::Array(items) => items.iter().collect(),
-                        other => vec![other],
-                    })
-                    .map(|value| &value[part])
-                    .collect();
+        filter.matches(&|name| match name {
+            "eventType" => vec![entry.event.kind.event_type().into()],
+            "target.id" => {
+                entry.event.targets.iter().map(|target| target.id.as_str().into()).collect()
             }
-            found.into_iter().cloned().collect()
+            _ => values(&rendered, name),
         })
     });
-    let text = if wanted.keywords.is_empty() {
-        String::new()
-    } else {
-        json!(event).to_string().to_lowercase()
-    };
-    filtered && wanted.keywords.iter().all(|word| text.contains(word))
+    if !filtered || wanted.keywords.is_empty() {
+        return filtered;
+    }
+    let text = rendered.to_string().to_lowercase();
+    wanted.keywords.iter().all(|word| text.contains(word))
+}
+
+/// All values at a dotted path, lists along the way entered.
+fn values(event: &Value, path: &str) -> Vec<Value> {
+    let mut found = vec![event];
+    for part in path.split('.') {
+        found = found
+            .into_iter()
+            .flat_map(|value| match value {
+                Value::Array(items) => items.iter().collect(),
+                other => vec![other],
+            })
+            .map(|value| &value[part])
+            .collect();
+    }
+    found.into_iter().cloned().collect()
 }

@@ -80,6 +80,8 @@ pub(crate) const TIMEOUT_SECONDS: u64 = 3;
 pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
     retries: VecDeque<Delivery>,
+    /// Deliveries that were taken and of which nobody said yet how they ended.
+    under_way: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -150,6 +152,7 @@ impl Org {
             }
         }
         self.stats.deliveries += u64::try_from(ready.len()).unwrap_or_default();
+        self.outbox.under_way += ready.len();
         ready
     }
 
@@ -161,8 +164,14 @@ impl Org {
         self.outbox.waiting.iter().map(|waiting| waiting.due).min()
     }
 
+    /// How much is still to be sent or under way: events that wait, retries, and deliveries whose end is not known.
+    pub fn deliveries_open(&self) -> usize {
+        self.outbox.waiting.len() + self.outbox.retries.len() + self.outbox.under_way
+    }
+
     /// Says how a delivery ended: 5xx and timeouts are tried once more, anything else is not.
     pub fn delivered(&mut self, delivery: Delivery, outcome: &Outcome, now: Timestamp) {
+        self.outbox.under_way = self.outbox.under_way.saturating_sub(1);
         let reason = match outcome {
             Outcome::Answered(200..=299, _) => return,
             Outcome::Answered(status, _) => format!("HTTP status {status}"),

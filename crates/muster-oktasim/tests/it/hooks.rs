@@ -124,9 +124,11 @@ fn only_server_faults_and_timeouts_are_tried_once_more() {
         for _ in 0..5 {
             for delivery in stand.org.take_deliveries(stand.now) {
                 tried += 1;
+                assert!(stand.org.with(|org| org.deliveries_open()) > 0, "one is under way");
                 stand.org.delivered(delivery, &outcome, stand.now);
             }
         }
+        assert_eq!(stand.org.with(|org| org.deliveries_open()), 0, "{outcome:?}");
         let logged = stand.events().iter().filter(|event| **event == "event_hook.delivery").count();
         assert_eq!((tried, logged), (attempts, failures), "{outcome:?}");
     }

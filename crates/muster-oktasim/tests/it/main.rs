@@ -9,6 +9,7 @@ mod hooks;
 mod lifecycle;
 mod listing;
 mod logs;
+mod oauth;
 mod served;
 mod shapes;
 mod stand;

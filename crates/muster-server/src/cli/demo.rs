@@ -1,5 +1,7 @@
 //! `muster demo`: the whole thing at work, on this machine alone.
 
+mod live;
+mod service;
 mod stage;
 mod story;
 mod tell;
@@ -28,16 +30,21 @@ pub(super) struct Demo {
     /// The simulator's port; without it any that is free
     #[arg(long, value_name = "P", default_value_t = 0)]
     port: u16,
-    /// End after the story, instead of keeping the simulated Okta up to play with
+    /// End after the story, instead of keeping the simulated Okta and the service up to play with
     #[arg(long)]
     once: bool,
 }
 
 pub(super) async fn run(demo: Demo, config: Config, out: &mut Out) -> Result<Exit, CliError> {
     let mut stage = Box::pin(Stage::set(&demo, config)).await?;
-    let told = Box::pin(story::tell(&mut stage, demo.people == 0, out)).await;
+    let told = tokio::select! {
+        told = Box::pin(story::tell(&mut stage, demo.people == 0, out)) => told,
+        () = progress::stop_asked() => {
+            Err(CliError::Interrupted("the demo was stopped; nothing of it goes on".to_owned()))
+        }
+    };
     if told.is_ok() && !demo.once {
-        stage.invite(out)?;
+        stage.invite(out).await?;
         out.flush()?;
         if !out.is_closed() {
             progress::stop_asked().await;

@@ -58,6 +58,12 @@ pub enum CliError {
     /// Something is wrong with what was asked for; the text says what.
     #[error("{0}")]
     Usage(String),
+    /// Okta refused the credentials or rights; the text says which, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// It did not work; the text says why.
+    #[error("{0}")]
+    Failed(String),
     /// Something is wrong with the configuration.
     #[error("the configuration is wrong")]
     Config(Vec<Problem>),
@@ -93,9 +99,11 @@ impl CliError {
             | Self::Store(error)
             | Self::Run(RunError::Store(error)) => of_store(error),
             Self::Interrupted(_) => Exit::Interrupted,
-            Self::Open(OpenError::Other(_))
+            Self::Refused(_) => Exit::Refused,
+            Self::Open(OpenError::Other(_) | OpenError::Listen { .. })
             | Self::Run(RunError::Rules { .. })
             | Self::Output(_)
+            | Self::Failed(_)
             | Self::Other(_) => Exit::Failed,
         }
     }

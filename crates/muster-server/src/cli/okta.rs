@@ -6,7 +6,7 @@ use muster_core::tenant::TenantSlug;
 
 use super::exit::{CliError, Exit};
 use super::input::{self, Source};
-use super::{Context, Why, by, okta_set, okta_show, subdomain, sync};
+use super::{Context, Why, by, okta_check, okta_hook, okta_set, okta_show, subdomain, sync};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -53,6 +53,12 @@ pub(super) enum Command {
     },
     /// Run a full sync and wait for its end
     Sync(sync::Sync),
+    /// Check the connection live, from the address to the first event, with cause and fix
+    Check(okta_check::Check),
+    /// Print the secret for Okta's field Authentication secret, or make a new one
+    HookSecret(okta_hook::HookSecret),
+    /// Make the event hook through Okta's API and have it verified; prints how to do it by hand, too
+    HookCreate(okta_hook::HookCreate),
 }
 
 pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliError> {
@@ -65,6 +71,9 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
         Command::Show { sub } => okta_show::run(cx, &sub).await,
         Command::Plan { sub } => Box::pin(sync::plan(cx, &sub)).await,
         Command::Sync(sync) => Box::pin(sync::run(sync, cx)).await,
+        Command::Check(check) => Box::pin(okta_check::run(check, cx)).await,
+        Command::HookSecret(args) => okta_hook::secret(args, cx).await,
+        Command::HookCreate(args) => Box::pin(okta_hook::create(args, cx)).await,
     }
 }
 

@@ -1,16 +1,19 @@
 //! `muster okta show`: how the connection of a tenant is set, and how it does.
 
 use jiff::Timestamp;
+use muster_core::alarm::Severity;
 use muster_core::problem::ProblemCode;
 use muster_core::tenant::TenantSlug;
 use muster_store::TenantDb;
+use muster_store::alarms::OpenAlarm;
 use muster_store::connection::OktaConnection;
 use muster_store::secrets::{SecretField, SecretInfo};
 use muster_store::tenants::Tenant;
 use serde_json::{Value, json};
 
+use super::events_view::Events;
 use super::exit::{CliError, Exit};
-use super::output::{Table, clean, thousands};
+use super::output::{Out, Table, clean, thousands};
 use super::{Context, run_view, sync};
 use crate::config::variables::wrap;
 
@@ -33,12 +36,13 @@ async fn state(
     tenant: &Tenant,
     db: &TenantDb,
     connection: &OktaConnection,
+    alarms: &[OpenAlarm],
 ) -> Result<&'static str, CliError> {
     Ok(if !tenant.okta_enabled {
         "off"
     } else if sync::missing_value(db).await?.is_some() {
         "not_connected"
-    } else if connection.attention.is_some() {
+    } else if connection.attention.is_some() || alarms.iter().any(is_critical) {
         "needs_attention"
     } else {
         "ready"
@@ -52,6 +56,8 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
     let rules = db.rules().await?;
     let people = db.people_counts().await?;
     let runs = db.runs(RUNS).await?;
+    let alarms = db.open_alarms().await?;
+    let events = Events::of(db, cx.app.clock.now()).await?;
     let runs: Vec<Value> = runs.iter().map(|run| json!(run_view::RunJson::of(run))).collect();
     let secret = |field: SecretField| {
         find(&secrets, field).map_or(
@@ -63,7 +69,7 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
         .map(|(code, since, hint)| json!({"code": code, "since": since, "hint": hint}));
     Ok(json!({
         "subdomain": tenant.slug.as_str(),
-        "state": state(tenant, db, &connection).await?,
+        "state": state(tenant, db, &connection, &alarms).await?,
         "okta_enabled": tenant.okta_enabled,
         "url": cx.app.config.public_url.of_tenant(tenant.slug.as_str()),
         "api_url": connection.api_url,
@@ -73,6 +79,8 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
         "client_secret": secret(SecretField::ClientSecret),
         "api_token": secret(SecretField::ApiToken),
         "attention": attention,
+        "alarms": alarms.iter().map(|alarm| alarm_json(alarm, tenant.slug.as_str())).collect::<Vec<_>>(),
+        "events": events.json(),
         "rules_revision": rules.revision,
         "people": people,
         "runs": runs,
@@ -86,7 +94,9 @@ async fn text(tenant: &Tenant, db: &TenantDb, cx: &mut Context) -> Result<(), Cl
     let people = db.people_counts().await?;
     let runs = db.runs(RUNS).await?;
     let sub = tenant.slug.as_str();
-    let state = state(tenant, db, &connection).await?;
+    let alarms = db.open_alarms().await?;
+    let state = state(tenant, db, &connection, &alarms).await?;
+    let events = Events::of(db, cx.app.clock.now()).await?;
     let out = &mut cx.out;
     out.line(format!("{} ({sub}): {}", clean(&tenant.name), state.replace('_', " ")))?;
     if let Some((_, since, hint)) = attention(&connection) {
@@ -96,6 +106,9 @@ async fn text(tenant: &Tenant, db: &TenantDb, cx: &mut Context) -> Result<(), Cl
         for line in wrap(&hint, out.width.saturating_sub(2)) {
             out.line(format!("  {line}"))?;
         }
+    }
+    for alarm in &alarms {
+        show_alarm(alarm, sub, out)?;
     }
     out.line("")?;
     let unset = || "not set".to_owned();
@@ -127,7 +140,7 @@ async fn text(tenant: &Tenant, db: &TenantDb, cx: &mut Context) -> Result<(), Cl
             ),
         ),
     ];
-    for (name, value) in lines {
+    for (name, value) in lines.into_iter().chain(events.lines(out, sub)) {
         out.line(format!("  {name:<15}{value}"))?;
     }
     out.line("")?;
@@ -160,4 +173,33 @@ fn attention(connection: &OktaConnection) -> Option<(String, Option<Timestamp>, 
         .map(|known| muster_core::problem::hint(known, ""))
         .unwrap_or_default();
     Some((code, connection.attention_at, hint))
+}
+
+fn is_critical(alarm: &OpenAlarm) -> bool {
+    alarm.code.severity() == Severity::Critical
+}
+
+fn alarm_json(alarm: &OpenAlarm, sub: &str) -> Value {
+    let told = alarm.code.told(sub, &alarm.detail);
+    json!({
+        "code": alarm.code, "severity": alarm.code.severity(), "since": alarm.since, "raised_at": alarm.raised_at,
+        "mailed_at": alarm.mailed_at, "title": told.title, "what": told.what, "why": told.why, "fix": told.fix,
+        "meanwhile": told.meanwhile,
+    })
+}
+
+fn show_alarm(alarm: &OpenAlarm, sub: &str, out: &mut Out) -> Result<(), CliError> {
+    let told = alarm.code.told(sub, &alarm.detail);
+    let mailed = match alarm.mailed_at {
+        Some(at) => format!(", told by mail {}", out.time(at)),
+        None => String::new(),
+    };
+    let severity = if is_critical(alarm) { "ALARM" } else { "Warning" };
+    out.line(format!("\n{severity}: {} (since {}{mailed})", told.title, out.time(alarm.since)))?;
+    for text in [told.what.as_str(), &told.why, &told.fix, told.meanwhile] {
+        for line in wrap(text, out.width.saturating_sub(2)) {
+            out.line(format!("  {line}"))?;
+        }
+    }
+    Ok(())
 }

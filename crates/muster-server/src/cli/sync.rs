@@ -119,7 +119,7 @@ pub(super) async fn missing_value(
 const CLIENT_SECRET: &str = "--client-secret FILE";
 
 /// Everything that can be known to be missing before Okta is called.
-async fn ready(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result<(), CliError> {
+pub(super) async fn ready(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result<(), CliError> {
     must_be_enabled(tenant)?;
     let sub = tenant.slug.as_str();
     if let Some((what, option)) =

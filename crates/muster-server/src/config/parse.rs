@@ -133,6 +133,95 @@ fn value(ip: IpAddr) -> u128 {
     }
 }
 
+/// How the way to the mail server is kept from others' eyes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// TLS from the first byte: `smtps://`.
+    Wrapped,
+    /// TLS after a greeting in plain (`STARTTLS`), and nothing is sent without it: `smtp://`.
+    Required,
+    /// In plain: on this very machine, or because somebody said so.
+    None,
+}
+
+/// Where mail leaves. Shown without its password.
+#[derive(Debug, Clone)]
+pub struct SmtpUrl {
+    pub host: String,
+    pub port: u16,
+    pub tls: SmtpTls,
+    pub credentials: Option<(String, SecretString)>,
+}
+
+impl SmtpUrl {
+    /// Reads `smtp://USER:PASSWORD@HOST:PORT` or `smtps://…`. No error repeats the text, which may hold a password.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wanted = || "must be an address that begins with smtp:// or smtps://".to_owned();
+        let url = Url::parse(text).map_err(|_| wanted())?;
+        let wrapped = match url.scheme() {
+            "smtps" => true,
+            "smtp" => false,
+            _ => return Err(wanted()),
+        };
+        let host = match url.host_str().unwrap_or_default() {
+            "" => return Err("has no host".to_owned()),
+            host => host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        };
+        let here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        let plain = match url.query() {
+            None => here && !wrapped,
+            Some("tls=none") if !wrapped => true,
+            Some(_) => return Err("takes no other parameter than smtp://…?tls=none".to_owned()),
+        };
+        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+            return Err("must end after the host and port".to_owned());
+        }
+        let user = unescaped(url.username()).ok_or("has a user name that is not text")?;
+        let password = unescaped(url.password().unwrap_or_default());
+        let password = password.ok_or("has a password that is not text")?;
+        let credentials = (!user.is_empty()).then(|| (user, SecretString::from(password)));
+        if plain && !here && credentials.is_some() {
+            return Err(
+                "would send the password in plain through the network: leave tls=none away"
+                    .to_owned(),
+            );
+        }
+        let (tls, port) = match (wrapped, plain) {
+            (true, _) => (SmtpTls::Wrapped, 465),
+            (false, true) => (SmtpTls::None, 25),
+            (false, false) => (SmtpTls::Required, 587),
+        };
+        Ok(Self { host, port: url.port().unwrap_or(port), tls, credentials })
+    }
+}
+
+impl std::fmt::Display for SmtpUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port, .. } = self;
+        f.write_str(if self.tls == SmtpTls::Wrapped { "smtps://" } else { "smtp://" })?;
+        if let Some((user, _)) = &self.credentials {
+            write!(f, "{user}:***@")?;
+        }
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        let note = if self.tls == SmtpTls::None { " (in plain)" } else { "" };
+        write!(f, "{open}{host}{close}:{port}{note}")
+    }
+}
+
+/// What `%40` and its like stand for; `None` when that is not text.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
+        let escaped = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8(bytes).ok()
+}
+
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     let numeric = match text.strip_prefix("localhost:") {
         Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST),
@@ -176,6 +265,9 @@ pub(super) fn mail_from(text: &str) -> Result<String, String> {
         None => text,
     };
     muster_core::person::Email::parse(address).map_err(|bad| bad.to_string())?;
+    // A name with a comma in it must stand in quotes, for one.
+    text.parse::<lettre::message::Mailbox>()
+        .map_err(|_| shown(text, "is not a sender such as Muster <muster@example.com>"))?;
     Ok(text.to_owned())
 }
 
@@ -208,6 +300,8 @@ fn shown(text: &str, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -234,6 +328,58 @@ mod tests {
         ];
         for (text, want) in cases {
             assert_eq!(show(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mail_goes_encrypted_unless_it_stays_here() {
+        let show = |text| SmtpUrl::parse(text).map(|url| url.to_string());
+        #[rustfmt::skip]
+        let good = [
+            ("smtp://mail.acme.example",                    "smtp://mail.acme.example:587"),
+            ("smtp://ana:s3cret@mail.acme.example:2525/",   "smtp://ana:***@mail.acme.example:2525"),
+            ("smtps://ana%40acme:s%2Fx@mail.acme.example",  "smtps://ana@acme:***@mail.acme.example:465"),
+            ("smtp://localhost",                            "smtp://localhost:25 (in plain)"),
+            ("smtp://127.0.0.1:2525",                       "smtp://127.0.0.1:2525 (in plain)"),
+            ("smtp://ana:s3cret@[::1]:2525",                "smtp://ana:***@[::1]:2525 (in plain)"),
+            ("smtps://localhost",                           "smtps://localhost:465"),
+            ("smtp://relay.internal?tls=none",              "smtp://relay.internal:25 (in plain)"),
+        ];
+        for (text, want) in good {
+            assert_eq!(show(text).as_deref(), Ok(want), "{text}");
+        }
+        for (text, want) in [
+            ("mail.acme.example", "must be an address"),
+            ("https://mail.acme.example", "must be an address"),
+            ("smtp://", "no host"),
+            ("smtp://mail.acme.example/s3cret", "end after the host"),
+            ("smtp://mail.acme.example?tls=s3cret", "no other parameter"),
+            ("smtps://mail.acme.example?tls=none", "no other parameter"),
+            ("smtp://ana:s3cret@mail.acme.example?tls=none", "in plain"),
+            ("smtp://ana:%ffs3cret@mail.acme.example", "not text"),
+        ] {
+            let error = show(text).expect_err(text);
+            assert!(error.contains(want) && !error.contains("s3cret"), "{text}: {error}");
+        }
+        let url = SmtpUrl::parse("smtp://ana:s%40cret@localhost").expect("an address");
+        assert!(!format!("{url:?}").contains("s@cret"));
+        let (user, password) = url.credentials.expect("both");
+        assert_eq!((user.as_str(), password.expose_secret()), ("ana", "s@cret"));
+    }
+
+    #[test]
+    fn senders() {
+        for good in [
+            "muster@acme.example",
+            "Muster <muster@acme.example>",
+            "\"Acme, Inc.\" <m@acme.example>",
+        ] {
+            assert_eq!(mail_from(good).as_deref(), Ok(good));
+        }
+        for bad in
+            ["nobody", "Muster <nobody>", "Muster <m@acme.example", "Acme, Inc. <m@acme.example>"]
+        {
+            assert!(mail_from(bad).is_err(), "{bad}");
         }
     }
 

@@ -75,7 +75,12 @@ pub const VARIABLES: [Variable; 15] = [
     ),
     plain(OPS_LISTEN, "", "address and port of /metrics for operators; never the public one"),
     plain(TRUSTED_PROXIES, "", "address ranges whose forwarded headers count, such as 10.0.0.0/8"),
-    secret(SMTP_URL, "", "where mail leaves: smtp://USER:PASSWORD@HOST:PORT or smtps://…"),
+    secret(
+        SMTP_URL,
+        "",
+        "where mail leaves: smtp://USER:PASSWORD@HOST:PORT (STARTTLS, except to this very machine) or smtps://…; without it no \
+         mail is sent",
+    ),
     plain(MAIL_FROM, "", "the sender of mail; needed with MUSTER_SMTP_URL"),
     plain(OTLP_URL, "", "where traces go"),
     plain(

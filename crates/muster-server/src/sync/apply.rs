@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use muster_core::field::{Field, FieldChange};
-use muster_core::id::{ChangeId, PersonId};
+use muster_core::id::{ChangeId, OktaUserId, PersonId};
 use muster_core::manager::{self, Candidates, Resolution};
 use muster_core::person::{Person, Profile, Role};
 use muster_core::plan::{Planned, Row};
 use muster_core::problem::ProblemCode;
-use muster_core::run::ChangeKind;
+use muster_core::run::{ChangeKind, RunKind};
 use muster_store::error::StoreError;
-use muster_store::history::{By, Subject, Write};
+use muster_store::history::{By, NewChange, Subject, Write};
 use muster_store::items::{self, Item, ItemProof, ItemState};
 use muster_store::phases::people as query;
 use muster_store::teams;
@@ -190,8 +190,23 @@ impl Job<'_> {
             let (before, after) =
                 sides(one.fields, one.known.is_none(), managers.get(&one.id).copied());
             let by = By { reason: (!one.reason.is_empty()).then_some(one.reason), ..by };
-            let id = self.ids.next::<ChangeId>(now);
-            write.record_by(id, by, Subject::Person(one.id), one.kind.as_str(), before, after);
+            let okta_user_id = one.after.okta_user_id.as_ref().map(OktaUserId::as_str);
+            write.record(NewChange {
+                id: self.ids.next::<ChangeId>(now),
+                at: write.now(),
+                subject: Subject::Person(one.id),
+                kind: one.kind.as_str(),
+                actor: by.actor.to_owned(),
+                cause: by.cause.to_owned(),
+                run: by.run,
+                reason: by.reason.map(str::to_owned),
+                before,
+                after,
+                event: okta_user_id.and_then(|id| self.event_of(id)),
+            });
+            if self.run.kind == RunKind::Person {
+                self.touched.extend(okta_user_id.map(str::to_owned));
+            }
         }
         Ok(())
     }
@@ -239,16 +254,7 @@ impl Job<'_> {
 
 /// The account that a link or a re-link turns into the person's own.
 fn target(work: &Work) -> Option<&Person> {
-    let id = work.planned.target?;
-    let facts = &work.row.facts;
-    let paired = match &facts.pairing {
-        Some(muster_core::matching::Pairing::Same(person)) => Some(person),
-        _ => None,
-    };
-    [facts.holder.as_ref(), facts.namesake.as_ref(), paired]
-        .into_iter()
-        .flatten()
-        .find(|person| person.id == id)
+    work.row.facts.account(work.planned.target?)
 }
 
 fn deactivated_at(one: &Written<'_>, now: Timestamp) -> Option<Timestamp> {

@@ -13,10 +13,12 @@ use muster_store::error::StoreError;
 use muster_store::history::Write;
 use muster_store::mirror::MirrorRow;
 use muster_store::phases::emails as query;
+use muster_store::phases::people;
 use muster_store::phases::removals::mirror_rows;
 
 use super::apply::Work;
 use super::job::{Job, RunError};
+use super::people::decided;
 
 struct Claimant {
     staged: MirrorRow,
@@ -25,6 +27,8 @@ struct Claimant {
     holder: Option<Person>,
     /// The holder is about to take another address.
     holder_moves: bool,
+    /// Who could be the same person, if they are new.
+    facts: Facts,
 }
 
 impl Job<'_> {
@@ -37,8 +41,17 @@ impl Job<'_> {
             let holder = query::holder_of(&mut write, &wants)
                 .await?
                 .filter(|holder| holder.profile.okta_user_id.as_ref() != Some(&staged.user.id));
-            let holder_moves = self.moves(&mut write, holder.as_ref(), &wants).await?;
-            claimants.push(Claimant { staged, known, wants, holder, holder_moves });
+            let listed = self.listed(&mut write, holder.as_ref()).await?;
+            let holder_moves = holder
+                .as_ref()
+                .zip(listed.as_ref())
+                .is_some_and(|(holder, listed)| self.moves(holder, listed, &wants));
+            let facts = match known {
+                Some(_) => Facts::default(),
+                None => self.likeness(&mut write, &staged).await?,
+            };
+            let facts = Facts { holder_listed: listed.is_some(), ..facts };
+            claimants.push(Claimant { staged, known, wants, holder, holder_moves, facts });
         }
         let granted = granted(&claimants, self.is_preview());
         let (rows, marks): (Vec<Row>, Vec<_>) = claimants
@@ -48,8 +61,7 @@ impl Job<'_> {
                 let facts = Facts {
                     email_winner: claimant.staged.email_winner,
                     holder: claimant.holder.filter(|_| !free),
-                    namesake: None,
-                    pairing: None,
+                    ..claimant.facts
                 };
                 let marks = (claimant.staged.hash, claimant.staged.observed_at);
                 (Row { read: claimant.staged.user, known: claimant.known, facts }, marks)
@@ -79,29 +91,44 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// Who could be the same person as somebody new, and what was decided about it.
+    async fn likeness(&self, write: &mut Write, staged: &MirrorRow) -> Result<Facts, StoreError> {
+        let (run, place) = (self.run.id, staged.place);
+        let namesakes = people::namesakes(write, run, place - 1, place).await?;
+        let pairings = people::pairings(write, run, place - 1, place).await?;
+        Ok(Facts {
+            namesakes: namesakes.into_values().flatten().collect(),
+            pairing: pairings.into_values().next().map(|(same, person)| decided(same, person)),
+            ..Facts::default()
+        })
+    }
+
     /// Whether the holder of an address takes another one in this run, if there is room for them.
-    async fn moves(
-        &self,
-        write: &mut Write,
-        holder: Option<&Person>,
-        wants: &str,
-    ) -> Result<bool, StoreError> {
-        let Some(holder) = holder else { return Ok(false) };
-        let Some(id) = &holder.profile.okta_user_id else { return Ok(false) };
-        let listed = mirror_rows(write, self.run.id, &[id.as_str()]).await?.remove(id.as_str());
-        let Some(listed) = listed else { return Ok(false) };
-        let new = email_key(&listed);
+    fn moves(&self, holder: &Person, listed: &MirrorRow, wants: &str) -> bool {
+        let new = email_key(listed);
         let loses_access = holder.profile.status != Status::Deactivated
             && !holder.break_glass
             && matches!(
                 scope(&listed.user, true, &self.rules, self.today),
                 Scope::Out(_) | Scope::Excluded { .. }
             );
-        Ok(!new.is_empty()
+        !new.is_empty()
             && new != wants
             && listed.email_winner.is_none()
             && !holder.pinned.has(Field::Email)
-            && !loses_access)
+            && !loses_access
+    }
+
+    /// What the listing says of the holder of an address.
+    async fn listed(
+        &self,
+        write: &mut Write,
+        holder: Option<&Person>,
+    ) -> Result<Option<MirrorRow>, StoreError> {
+        let Some(id) = holder.and_then(|holder| holder.profile.okta_user_id.as_ref()) else {
+            return Ok(None);
+        };
+        Ok(mirror_rows(write, self.run.id, &[id.as_str()]).await?.remove(id.as_str()))
     }
 }
 

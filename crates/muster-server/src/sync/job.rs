@@ -1,7 +1,9 @@
 //! One claimed run on its way through the phases.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,13 +15,15 @@ use muster_core::run::{ListingState, RunKind, RunPhase, RunState};
 use muster_okta::error::{ErrorKind, OktaError};
 use muster_okta::keep::KeepAttributes;
 use muster_store::error::StoreError;
+use muster_store::health;
 use muster_store::history::Write;
+use muster_store::jobs::Job as NamedJob;
 use muster_store::lanes::{self, Claim};
 use muster_store::runs::{self, Run};
 use muster_store::tenants::TenantDb;
 
 use super::connect::{Connected, NotConnected};
-use super::engine::{Engine, Progress};
+use super::engine::{Engine, Pace, Progress};
 
 /// Why an engine cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +89,16 @@ pub(super) struct Job<'a> {
     pub(super) today: Date,
     pub(super) staged: u64,
     pub(super) ids: IdSource,
-    okta: Option<Connected>,
+    okta: Option<Arc<Connected>>,
     calls_before: i64,
+    /// Those whom a person run is about, with what asked for them.
+    pub(super) named: Vec<NamedJob>,
+    /// Whose rows this worker wrote, or would have if nothing were held.
+    pub(super) touched: BTreeSet<String>,
+    /// A transaction that several steps share.
+    held: Option<Write>,
+    /// When the present transaction began.
+    begun: Timestamp,
 }
 
 impl<'a> Job<'a> {
@@ -94,6 +106,7 @@ impl<'a> Job<'a> {
         engine: &'a Engine,
         db: &'a TenantDb,
         claim: Claim,
+        named: Vec<NamedJob>,
     ) -> Result<Self, RunError> {
         let id = claim.run();
         let run = db.run(id).await?.ok_or(RunError::NoSuchRun(id))?;
@@ -121,6 +134,10 @@ impl<'a> Job<'a> {
             ids: engine.fork_ids(engine.now()),
             okta: None,
             calls_before,
+            held: None,
+            named,
+            touched: BTreeSet::new(),
+            begun: Timestamp::UNIX_EPOCH,
         })
     }
 
@@ -130,7 +147,9 @@ impl<'a> Job<'a> {
             Err(RunError::NotConnected(NotConnected::Store(cause))) => Err(cause.into()),
             Err(RunError::NotConnected(cause)) => {
                 let write = self.step().await?;
+                let mut write = write;
                 self.run.note(problem(ProblemCode::OktaUnreachable, 0, &cause.to_string()));
+                self.wait_all(&mut write, &cause.to_string()).await?;
                 self.finish(write, RunState::Failed).await?;
                 Err(cause.into())
             }
@@ -143,6 +162,7 @@ impl<'a> Job<'a> {
             self.show();
             match self.run.phase {
                 RunPhase::Start => self.start().await?,
+                RunPhase::Read if self.run.kind == RunKind::Person => self.read_named().await?,
                 RunPhase::Read => self.read().await?,
                 RunPhase::Judge => self.judge().await?,
                 RunPhase::People => self.people().await?,
@@ -169,13 +189,45 @@ impl<'a> Job<'a> {
         self.engine.now()
     }
 
-    pub(super) async fn step(&self) -> Result<Write, StoreError> {
+    /// Begins a step, or goes on in the transaction of the one before.
+    pub(super) async fn step(&mut self) -> Result<Write, StoreError> {
+        if let Some(write) = self.held.take() {
+            return Ok(write);
+        }
         let now = self.now();
+        self.begun = now;
         self.db.step(&self.claim, self.engine.lease_until(now), now).await
     }
 
-    /// Stores how far the run came, and commits.
+    /// Ends a step: everything of it is kept together, with how far the run came. Short steps share a transaction for as long
+    /// as the pace of the engine allows, longer while nobody else waits to write: one commit then serves many people.
     pub(super) async fn commit(&mut self, mut write: Write) -> Result<(), StoreError> {
+        if self.may_go_on() {
+            write.write_history().await?;
+            self.held = Some(write);
+            self.show();
+            return Ok(());
+        }
+        self.store(write).await
+    }
+
+    /// Whether the present transaction may take in more.
+    pub(super) fn may_go_on(&self) -> bool {
+        let Pace { slice, least, .. } = self.engine.pace();
+        let most = if self.db.is_awaited() { least } else { slice };
+        self.now().duration_since(self.begun).unsigned_abs() < most
+    }
+
+    /// Commits what steps have left open. Nothing outside may be waited for before.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        match self.held.take() {
+            Some(write) => self.store(write).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stores how far the run came, and commits at once.
+    pub(super) async fn store(&mut self, mut write: Write) -> Result<(), StoreError> {
         self.run.calls = self.calls();
         runs::save(&mut write, &self.run).await?;
         write.commit().await?;
@@ -209,27 +261,46 @@ impl<'a> Job<'a> {
     ) -> Result<(), StoreError> {
         self.run.state = state;
         self.run.finished_at = Some(self.now());
+        self.note_health(&mut write).await?;
         lanes::release(&mut write, &self.claim).await?;
         tracing::info!(run = %self.run.id, state = %state, counts = ?self.run.counts, "run finished");
-        self.commit(write).await
+        self.store(write).await
     }
 
-    /// Makes the client at its first use.
-    pub(super) async fn okta(&mut self) -> Result<(), RunError> {
-        if self.okta.is_none() {
-            self.okta = Some(self.engine.connect().connect(self.db).await?);
+    /// How Okta answered, as far as this run asked: who was refused was answered.
+    async fn note_health(&self, write: &mut Write) -> Result<(), StoreError> {
+        let silent = |problem: &&Problem| {
+            matches!(problem.code, ProblemCode::OktaUnreachable | ProblemCode::OktaUnreadable)
+        };
+        match self.run.problems.iter().find(silent) {
+            Some(problem) => health::failed(write, problem.code.name()).await,
+            None if self.calls() > self.calls_before => health::answered(write).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Makes the client at its first use. What was written so far is lasting before anything is asked.
+    pub(super) async fn okta(&mut self) -> Result<Arc<Connected>, RunError> {
+        self.flush().await?;
+        if self.okta.is_none() {
+            let okta = self.engine.connect().connect(self.db).await?;
+            if self.run.kind != RunKind::Person {
+                okta.client.be_patient();
+            }
+            self.okta = Some(Arc::new(okta));
+        }
+        self.connected()
     }
 
     /// The client, once [`Self::okta`] made it.
-    pub(super) fn connected(&self) -> Result<&Connected, RunError> {
+    pub(super) fn connected(&self) -> Result<Arc<Connected>, RunError> {
         let none = || NotConnected::Incomplete("Okta is not connected".to_owned());
-        self.okta.as_ref().ok_or_else(|| none().into())
+        self.okta.clone().ok_or_else(|| none().into())
     }
 
     /// Waits for something outside while keeping the lane.
     pub(super) async fn beating<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+        debug_assert!(self.held.is_none(), "nothing outside is waited for inside a transaction");
         let mut work = pin!(work);
         loop {
             tokio::select! {

@@ -2,7 +2,7 @@
 
 use muster_core::id::{ChangeId, PersonId};
 use muster_core::rules::ManagerMode;
-use muster_core::run::RunPhase;
+use muster_core::run::{RunKind, RunPhase};
 use muster_store::history::{By, Subject, Write};
 use muster_store::phases::managers::{self as query, Moved};
 
@@ -34,10 +34,14 @@ impl Job<'_> {
         if self.is_preview() || self.rules.manager == ManagerMode::Off {
             return Ok(self.enter(RunPhase::Missing, None).await?);
         }
+        if self.run.kind == RunKind::Person && !self.rules.manager_by_name {
+            return self.managers_near().await;
+        }
         loop {
             let mut write = self.step().await?;
             let cursor = self.run.cursor.as_deref().and_then(Cursor::parse);
             if cursor.is_none() && !query::due(&mut write).await? {
+                self.commit(write).await?;
                 break;
             }
             let cursor = cursor.unwrap_or(Cursor { seq: write.seq(), after: None });
@@ -59,6 +63,20 @@ impl Job<'_> {
             self.commit(write).await?;
         }
         Ok(self.enter(RunPhase::Missing, None).await?)
+    }
+
+    /// What the people of this run change about managers. What needs everybody (a number that is no longer unique, say) is left
+    /// to the next full run, which finds `managers_seq` behind.
+    async fn managers_near(&mut self) -> Result<(), RunError> {
+        let mut write = self.step().await?;
+        let moved = query::moved_near(&mut write, self.run.id).await?;
+        query::set(&mut write, &moved).await?;
+        for one in &moved {
+            self.record_manager(&mut write, *one);
+        }
+        self.run.phase = RunPhase::Missing;
+        self.run.cursor = None;
+        Ok(self.commit(write).await?)
     }
 
     /// The mode in which a team takes its first member's manager, and the end of the step.

@@ -7,9 +7,9 @@ use muster_core::guard::{
 use muster_core::id::OktaUserId;
 use muster_core::person::StatusReason;
 use muster_core::problem::ProblemCode;
-use muster_core::run::{ChangeKind, RunPhase};
+use muster_core::run::{ChangeKind, RunKind, RunPhase};
 use muster_core::scope::{Scope, scope};
-use muster_okta::error::{ErrorKind, OktaError};
+use muster_okta::error::OktaError;
 use muster_store::history::Write;
 use muster_store::items::{self, Item, ItemProof, ItemState};
 use muster_store::phases::missing as query;
@@ -29,6 +29,9 @@ impl Job<'_> {
     pub(super) async fn missing(&mut self) -> Result<(), RunError> {
         if self.is_truncated() {
             return self.dismiss_all().await;
+        }
+        if self.run.kind == RunKind::Person {
+            return self.weigh_named().await;
         }
         if self.lists() {
             self.collect_missing().await?;
@@ -92,12 +95,13 @@ impl Job<'_> {
     }
 
     async fn guard(&mut self, mut write: Write) -> Result<(), RunError> {
-        let active = query::with_access(&mut write).await?;
         let count = |proof| (self.run.id, ItemState::Candidate, Some(proof));
         let (run, state, proof) = count(ItemProof::Listed);
         let listed = items::count_removals(&mut write, run, state, proof).await?;
         let (run, state, proof) = count(ItemProof::Missing);
         let missing = items::count_removals(&mut write, run, state, proof).await?;
+        // Counting everybody takes a while; nobody to be removed is too few by any count.
+        let active = if listed + missing == 0 { 0 } else { query::with_access(&mut write).await? };
         match judge(&self.rules.guard, active, listed, missing) {
             GuardVerdict::Proceed => {
                 self.run.cursor = Some(PROVING.to_owned());
@@ -128,7 +132,7 @@ impl Job<'_> {
     }
 
     /// More removals than the rules allow at once: they wait for a human, everything else is already done.
-    async fn hold(&mut self, mut write: Write) -> Result<(), RunError> {
+    pub(super) async fn hold(&mut self, mut write: Write) -> Result<(), RunError> {
         let held =
             items::move_removals(&mut write, self.run.id, ItemState::Candidate, ItemState::Held)
                 .await?;
@@ -198,7 +202,7 @@ impl Job<'_> {
                 self.commit(write).await?;
                 return Ok(());
             }
-            drop(write);
+            self.commit(write).await?;
             let Some(proofs) = self.read_all(&batch).await? else { return Ok(()) };
             let mut write = self.step().await?;
             let gone = items::count_gone(&mut write, self.run.id).await?;
@@ -234,13 +238,9 @@ impl Job<'_> {
     async fn read_all(&mut self, batch: &[Item]) -> Result<Option<Vec<(Item, Proof)>>, RunError> {
         self.okta().await?;
         let job = &*self;
-        let reads = stream::iter(batch)
-            .map(|item| async move {
-                let read = job.read_by_id(&item.okta_user_id).await?;
-                Ok::<_, OktaError>((item.clone(), job.weigh(&read)))
-            })
-            .buffered(AT_ONCE)
-            .try_collect::<Vec<_>>();
+        // Made before anything is awaited: what makes them could not be sent to another thread.
+        let reads: Vec<_> = batch.iter().map(|item| job.read_one(item)).collect();
+        let reads = stream::iter(reads).buffered(AT_ONCE).try_collect::<Vec<_>>();
         let read = job.beating(reads).await?;
         match read {
             Ok(proofs) => Ok(Some(proofs)),
@@ -259,6 +259,11 @@ impl Job<'_> {
                 Ok(None)
             }
         }
+    }
+
+    async fn read_one(&self, item: &Item) -> Result<(Item, Proof), OktaError> {
+        let read = self.read_by_id(&item.okta_user_id).await?;
+        Ok((item.clone(), self.weigh(&read)))
     }
 
     /// What a read by id proves. An approval may also be about people whom a rule keeps out: they are assigned all the same.
@@ -284,21 +289,7 @@ impl Job<'_> {
             let assigned = okta.client.app_user(&okta.app_id, id).await?.is_some();
             return Ok(ReadById::User { user: listed.user, assigned });
         }
-        // Okta keeps its log for 90 days; whoever was seen within that time must have left a trace there when deleted.
-        let since = self.now() - jiff::SignedDuration::from_hours(24 * 89);
-        let log = match okta.client.logged_deletion(id, since).await {
-            Ok(true) => LogEvidence::Deleted,
-            Ok(false) => LogEvidence::NotFound,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Rights | ErrorKind::NotFound | ErrorKind::BadRequest
-                ) =>
-            {
-                LogEvidence::Unreadable
-            }
-            Err(error) => return Err(error),
-        };
+        let log = self.deletion(id).await?;
         Ok(ReadById::Gone { log })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use muster_core::matching::{Facts, Pairing};
+use muster_core::person::Person;
 use muster_core::plan::{EmailStep, Row, plan};
 use muster_core::run::RunPhase;
 use muster_store::error::StoreError;
@@ -18,26 +19,34 @@ const SCAN: i64 = 2_000;
 /// SQLite is not held longer than some milliseconds.
 const BATCH: i64 = 1_000;
 
+/// A decision by hand, as it is stored.
+pub(super) fn decided(same: bool, person: Person) -> Pairing {
+    if same { Pairing::Same(person) } else { Pairing::Different(person.id) }
+}
+
 impl Job<'_> {
     pub(super) async fn people(&mut self) -> Result<(), RunError> {
         let namesakes = {
             let mut write = self.step().await?;
-            query::has_namesakes(&mut write).await?
+            let some = query::has_namesakes(&mut write).await?;
+            self.commit(write).await?;
+            some
         };
         loop {
             let mut write = self.step().await?;
-            let after = self.run.cursor.clone().unwrap_or_default();
+            let after =
+                self.run.cursor.as_deref().and_then(|place| place.parse().ok()).unwrap_or(0);
             let stretch = query::next_stretch(
                 &mut write,
                 self.run.id,
-                &after,
+                after,
                 self.run.rules_revision,
                 self.today,
                 SCAN,
                 BATCH,
             )
             .await?;
-            let Some(end) = stretch.end.clone() else {
+            let Some(end) = stretch.end else {
                 self.run.phase = RunPhase::Emails;
                 self.run.cursor = None;
                 self.commit(write).await?;
@@ -45,7 +54,7 @@ impl Job<'_> {
             };
             self.run.counts.unchanged += stretch.unchanged;
             if !stretch.rows.is_empty() {
-                let batch = self.plan_stretch(&mut write, stretch, &after, namesakes).await?;
+                let batch = self.plan_stretch(&mut write, stretch, after, namesakes).await?;
                 let (waiting, ready): (Vec<_>, Vec<_>) =
                     batch.into_iter().partition(|work| work.planned.waits_for_email);
                 let waiting: Vec<_> =
@@ -62,19 +71,23 @@ impl Job<'_> {
         &self,
         write: &mut Write,
         stretch: Stretch,
-        after: &str,
+        after: i64,
         namesakes: bool,
     ) -> Result<Vec<Work>, StoreError> {
         let Some(end) = stretch.end else { return Ok(Vec::new()) };
         let run = self.run.id;
-        let mut known = query::known(write, run, after, &end).await?;
-        let mut holders = query::holders(write, run, after, &end).await?;
-        let mut alike = if namesakes {
-            query::namesakes(write, run, after, &end).await?
+        let mut known = if stretch.known {
+            query::known(write, run, after, end).await?
         } else {
             BTreeMap::default()
         };
-        let mut pairings = query::pairings(write, run, after, &end).await?;
+        let mut holders = query::holders(write, run, after, end).await?;
+        let mut alike = if namesakes {
+            query::namesakes(write, run, after, end).await?
+        } else {
+            BTreeMap::default()
+        };
+        let mut pairings = query::pairings(write, run, after, end).await?;
         let (rows, marks): (Vec<Row>, Vec<_>) = stretch
             .rows
             .into_iter()
@@ -83,10 +96,10 @@ impl Job<'_> {
                 let facts = Facts {
                     email_winner: staged.email_winner,
                     holder: holders.remove(id),
-                    namesake: alike.remove(id),
-                    pairing: pairings.remove(id).map(|(same, person)| {
-                        if same { Pairing::Same(person) } else { Pairing::Different(person.id) }
-                    }),
+                    // Asked only once it is clear that the holder keeps the address.
+                    holder_listed: false,
+                    namesakes: alike.remove(id).unwrap_or_default(),
+                    pairing: pairings.remove(id).map(|(same, person)| decided(same, person)),
                 };
                 let known = known.remove(id);
                 (Row { known, facts, read: staged.user }, (staged.hash, staged.observed_at))

@@ -2,18 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster_core::guard::{LogEvidence, UNREADABLE_MAX, too_many_unreadable};
 use muster_core::id::OktaUserId;
+use muster_core::person::Person;
 use muster_core::problem::{Problem, ProblemCode};
-use muster_core::run::{ListingState, RunKind, RunPhase, RunState};
+use muster_core::run::{ChangeKind, ListingState, RunKind, RunPhase, RunState};
 use muster_core::scope::{Scope, scope};
-use muster_okta::client::UsersPage;
+use muster_okta::client::{SkippedUser, UsersPage};
 use muster_okta::error::{ErrorKind, OktaError};
+use muster_okta::keep::KeepAttributes;
 use muster_okta::page::PageLink;
 use muster_store::error::StoreError;
+use muster_store::history::Write;
+use muster_store::items::{self, Item, ItemState};
 use muster_store::mirror::{self, Rival, Staged};
 use muster_store::phases::missing;
-use muster_store::{connection, expiry, items, runs};
+use muster_store::phases::removals::people_by_okta;
+use muster_store::{connection, expiry, unreadable};
+use tokio::sync::mpsc;
 
+use super::connect::Connected;
 use super::job::{Job, RunError, Setback, problem};
 
 /// A refused cursor is answered by one new beginning; a second refusal ends the listing.
@@ -41,76 +49,125 @@ impl Job<'_> {
     }
 
     pub(super) async fn read(&mut self) -> Result<(), RunError> {
-        let mut at = match self.run.cursor.as_deref().map(PageLink::parse) {
-            Some(Err(_)) | None => None,
-            Some(Ok(link)) => Some(link),
-        };
-        let mut seen = BTreeSet::new();
-        let mut fetched = self.fetch(at.as_ref()).await?;
         loop {
-            let (people, next) = match fetched {
-                Ok(page) => {
-                    self.tell_unreadable(&page);
-                    staged(page)
+            match self.list().await? {
+                Listed::Whole => return Ok(self.enter(RunPhase::Judge, None).await?),
+                Listed::Repeated => {
+                    let detail = "Okta sent the same place in the list twice";
+                    let problem = problem(ProblemCode::ListingTruncated, 0, detail);
+                    return self.setback(Setback::Truncated(problem)).await;
                 }
-                Err(error)
+                Listed::Failed(error)
                     if error.kind() == ErrorKind::BadCursor && self.run.restarts < RESTARTS_MAX =>
                 {
                     self.begin_again().await?;
-                    at = None;
-                    seen.clear();
-                    fetched = self.fetch(None).await?;
-                    continue;
                 }
-                Err(error) => return self.setback(Setback::of(&error)).await,
-            };
-            let repeated = next.as_ref().is_some_and(|link| {
-                at.as_ref() == Some(link) || !seen.insert(link.as_str().to_owned())
-            });
-            if repeated {
-                self.stage(&people, None).await?;
-                let detail = "Okta sent the same place in the list twice";
-                return self
-                    .setback(Setback::Truncated(problem(ProblemCode::ListingTruncated, 0, detail)))
-                    .await;
+                Listed::Failed(error) => return self.setback(Setback::of(&error)).await,
             }
-            let Some(link) = next else {
-                self.stage(&people, None).await?;
-                self.enter(RunPhase::Judge, None).await?;
-                return Ok(());
-            };
-            // While one page is being written, the next is being fetched.
-            self.okta().await?;
-            let (stored, ahead) = self.stage_while_fetching(&people, &link).await;
-            stored?;
-            fetched = ahead?;
-            at = Some(link);
         }
     }
 
-    async fn fetch(
-        &mut self,
-        at: Option<&PageLink>,
-    ) -> Result<Result<UsersPage, OktaError>, RunError> {
-        self.okta().await?;
-        let okta = self.connected()?;
-        Ok(self.beating(okta.client.app_users_page(&okta.app_id, &self.keep, at)).await?)
+    /// Reads the listing from where the run stands. While pages are being stored, the next ones are being fetched: nothing is
+    /// held while Okta is waited for, and pages that come faster than they are stored share a transaction.
+    async fn list(&mut self) -> Result<Listed, RunError> {
+        let at = match self.run.cursor.as_deref().map(PageLink::parse) {
+            Some(Err(_)) | None => None,
+            Some(Ok(link)) => Some(link),
+        };
+        let okta = self.okta().await?;
+        let keep = self.keep.clone();
+        let ahead = self.engine.pace().pages_ahead;
+        let mut listing = Pages { okta: &okta, keep: &keep, at, seen: BTreeSet::new(), end: None };
+        if ahead == 0 {
+            while let Some(page) = self.beating(listing.next()).await? {
+                let mut write = self.step().await?;
+                let mut place = mirror::last_place(&mut write, self.run.id).await?;
+                self.stage(&mut write, page, &mut place).await?;
+                self.store(write).await?;
+            }
+            return Ok(listing.ended());
+        }
+        let (send, mut pages) = mpsc::channel(ahead);
+        let fetching = async move {
+            while let Some(page) = listing.next().await {
+                // Nobody takes pages any more when storing failed; that error is told by who stored.
+                if send.send(page).await.is_err() {
+                    break;
+                }
+            }
+            listing.ended()
+        };
+        let storing = async {
+            while let Some(page) = self.beating(pages.recv()).await? {
+                let mut write = self.step().await?;
+                let mut place = mirror::last_place(&mut write, self.run.id).await?;
+                self.stage(&mut write, page, &mut place).await?;
+                while self.may_go_on()
+                    && let Ok(page) = pages.try_recv()
+                {
+                    self.stage(&mut write, page, &mut place).await?;
+                }
+                self.store(write).await?;
+            }
+            // Taken along, so that whoever fetches is told when nobody stores any more.
+            drop(pages);
+            Ok::<_, RunError>(())
+        };
+        let (listed, stored) = tokio::join!(fetching, storing);
+        stored.map(|()| listed)
     }
 
-    /// Somebody who is listed and cannot be read is left as they are: they are not in the mirror, so the read by id that a
-    /// removal needs would have to succeed first.
-    fn tell_unreadable(&mut self, page: &UsersPage) {
-        let Some(first) = page.skipped_unreadable.first() else { return };
-        let people = page.skipped_unreadable.len() as u64;
-        let detail = format!("{} and {} more people of the list", first.id, people - 1);
-        self.run.note(problem(ProblemCode::OktaUnreadable, people, &detail));
+    /// Somebody who is listed and cannot be read counts as seen and is left as they are: not in the mirror, so nothing is
+    /// planned for them, and noted, so that nobody takes them for missing. Of too many only the number is kept: the listing
+    /// removes nobody then, so nobody need be told apart from the missing.
+    async fn note_unreadable(
+        &mut self,
+        write: &mut Write,
+        page: &UsersPage,
+    ) -> Result<(), StoreError> {
+        let Some(first) = page.skipped_unreadable.first() else { return Ok(()) };
+        let people = page.skipped_unreadable.len();
+        tracing::warn!(people, first = %first.id, "records of a listing cannot be read");
+        if self.is_truncated() {
+            self.run.counts.skipped += people as u64;
+            return Ok(());
+        }
+        // Somebody may be on a page twice.
+        let odd: BTreeMap<&str, &SkippedUser> =
+            page.skipped_unreadable.iter().map(|one| (one.id.as_str(), one)).collect();
+        let ids: Vec<&str> = odd.keys().copied().collect();
+        let known = people_by_okta(write, &ids).await?;
+        let notes: Vec<Item> = odd
+            .into_values()
+            .map(|one| noted(one, known.get(one.id.as_str()).map(|(person, _)| person)))
+            .collect();
+        items::put(write, self.run.id, &notes).await?;
+        if unreadable::count(write, self.run.id).await? > UNREADABLE_MAX {
+            self.run.listing = Some(ListingState::Truncated);
+        }
+        Ok(())
+    }
+
+    /// How many people of the listing could not be read, and whether that is too many.
+    async fn count_unreadable(&mut self, write: &mut Write) -> Result<(), StoreError> {
+        self.run.counts.skipped += unreadable::settle(write, self.run.id).await?;
+        let unreadable = self.run.counts.skipped;
+        self.run.counts.read = mirror::count(write, self.run.id).await? + unreadable;
+        if too_many_unreadable(unreadable, self.run.counts.read) {
+            let detail = format!("the records of {unreadable} of {} people", self.run.counts.read);
+            self.truncate(problem(ProblemCode::OktaUnreadable, unreadable, &detail));
+        }
+        Ok(())
     }
 
     async fn begin_again(&mut self) -> Result<(), RunError> {
         let mut write = self.step().await?;
         mirror::clear(&mut write, self.run.id).await?;
+        items::clear(&mut write, self.run.id).await?;
         self.run.restarts += 1;
         self.run.cursor = None;
+        self.run.listing = None;
+        self.run.counts.skipped = 0;
         self.staged = 0;
         self.commit(write).await?;
         Ok(())
@@ -118,44 +175,18 @@ impl Job<'_> {
 
     async fn stage(
         &mut self,
-        people: &[Staged],
-        next: Option<&PageLink>,
+        write: &mut Write,
+        page: UsersPage,
+        place: &mut i64,
     ) -> Result<(), StoreError> {
-        let mut write = self.step().await?;
-        mirror::stage(&mut write, self.run.id, people).await?;
-        self.run.cursor = next.map(|link| link.as_str().to_owned());
+        self.note_unreadable(write, &page).await?;
+        let (people, next) = staged(page);
+        mirror::stage(write, self.run.id, &people, *place).await?;
+        *place += i64::try_from(people.len()).unwrap_or(0);
         self.staged += people.len() as u64;
-        self.commit(write).await
-    }
-
-    /// Stages a page and commits it while the next page is being fetched: nothing is held while Okta is waited for.
-    async fn stage_while_fetching(
-        &mut self,
-        people: &[Staged],
-        link: &PageLink,
-    ) -> (Result<(), StoreError>, Result<Result<UsersPage, OktaError>, RunError>) {
-        let okta = match self.connected() {
-            Ok(okta) => okta,
-            Err(error) => return (Ok(()), Err(error)),
-        };
-        let mut run = self.run.clone();
-        run.cursor = Some(link.as_str().to_owned());
-        run.calls = self.calls();
-        let (stored, ahead) = tokio::join!(
-            async {
-                let mut write = self.step().await?;
-                mirror::stage(&mut write, run.id, people).await?;
-                runs::save(&mut write, &run).await?;
-                write.commit().await
-            },
-            self.beating(okta.client.app_users_page(&okta.app_id, &self.keep, Some(link))),
-        );
-        if stored.is_ok() {
-            self.run = run;
-            self.staged += people.len() as u64;
-            self.show();
-        }
-        (stored, ahead.map_err(RunError::from))
+        self.run.cursor = next.map(|link| link.as_str().to_owned());
+        self.show();
+        Ok(())
     }
 
     /// What a setback while reading leads to: the listing counts as truncated, or the run fails and a person must look.
@@ -186,8 +217,7 @@ impl Job<'_> {
 
     /// The canary: with the same credential the app reads, is active and has assignments, and a known person reads by id.
     async fn canary(&mut self) -> Result<Result<Option<Problem>, OktaError>, RunError> {
-        self.okta().await?;
-        let okta = self.connected()?;
+        let okta = self.okta().await?;
         let app = match self.beating(okta.client.app(&okta.app_id)).await? {
             Ok(app) => app,
             Err(error) => return Ok(Err(error)),
@@ -198,14 +228,18 @@ impl Job<'_> {
         if app.status != "ACTIVE" {
             return Ok(Ok(Some(problem(ProblemCode::AppInactive, 0, &app.label))));
         }
-        let known = {
-            let mut write = self.step().await?;
-            missing::canaries(&mut write, self.run.id, CANARIES).await?
-        };
+        let mut write = self.step().await?;
+        let known = missing::canaries(&mut write, self.run.id, CANARIES).await?;
+        self.store(write).await?;
         for id in &known {
             match self.beating(okta.client.user(id, &self.keep)).await? {
                 Ok(Some(_)) => return Ok(Ok(None)),
-                Ok(None) => {}
+                Ok(None) => match self.beating(self.deletion(id)).await? {
+                    // Not hidden but gone, as Okta's log can tell: it answers truly about people.
+                    Ok(LogEvidence::Deleted) => return Ok(Ok(None)),
+                    Ok(_) => {}
+                    Err(error) => return Ok(Err(error)),
+                },
                 Err(error) => return Ok(Err(error)),
             }
         }
@@ -234,7 +268,7 @@ impl Job<'_> {
         let rivals = mirror::rivals(&mut write, self.run.id).await?;
         let losers = self.losers(rivals);
         mirror::set_winners(&mut write, self.run.id, &losers).await?;
-        self.run.counts.read = mirror::count(&mut write, self.run.id).await?;
+        self.count_unreadable(&mut write).await?;
         if self.run.counts.read == 0 && !self.is_truncated() {
             self.run.note(problem(ProblemCode::NobodyAssigned, 0, ""));
         }
@@ -245,7 +279,7 @@ impl Job<'_> {
     }
 
     /// Of several Okta users with one e-mail: who already has it here, else who is in before who is out, else who is older.
-    fn losers(&self, rivals: Vec<Rival>) -> Vec<(OktaUserId, OktaUserId)> {
+    pub(super) fn losers(&self, rivals: Vec<Rival>) -> Vec<(OktaUserId, OktaUserId)> {
         let mut by_email: BTreeMap<String, Vec<Rival>> = BTreeMap::new();
         for rival in rivals {
             by_email.entry(rival.email_key.clone()).or_default().push(rival);
@@ -277,10 +311,83 @@ impl Job<'_> {
     }
 }
 
+/// How a listing ended.
+enum Listed {
+    /// By itself.
+    Whole,
+    /// A page led to one that had been there before.
+    Repeated,
+    Failed(OktaError),
+}
+
+/// The pages of a listing, one after the other.
+struct Pages<'a> {
+    okta: &'a Connected,
+    keep: &'a KeepAttributes,
+    at: Option<PageLink>,
+    /// Links that were followed.
+    seen: BTreeSet<String>,
+    end: Option<Listed>,
+}
+
+impl Pages<'_> {
+    /// The next page, if there is one that can be had.
+    async fn next(&mut self) -> Option<UsersPage> {
+        if self.end.is_some() {
+            return None;
+        }
+        let Connected { client, app_id } = self.okta;
+        let mut page = match client.app_users_page(app_id, self.keep, self.at.as_ref()).await {
+            Ok(page) => page,
+            Err(error) => {
+                self.end = Some(Listed::Failed(error));
+                return None;
+            }
+        };
+        match page.next.clone() {
+            None => self.end = Some(Listed::Whole),
+            Some(link)
+                if self.at.as_ref() == Some(&link)
+                    || !self.seen.insert(link.as_str().to_owned()) =>
+            {
+                page.next = None;
+                self.end = Some(Listed::Repeated);
+            }
+            next => self.at = next,
+        }
+        Some(page)
+    }
+
+    /// How it ended.
+    fn ended(self) -> Listed {
+        self.end.unwrap_or(Listed::Whole)
+    }
+}
+
 /// A page as it goes into the mirror, and where the next one is.
 fn staged(page: UsersPage) -> (Vec<Staged>, Option<PageLink>) {
     let at = page.requested_at;
     let people =
         page.users.into_iter().map(|listed| Staged::new(listed.user, listed.raw, at)).collect();
     (people, page.next)
+}
+
+/// The note about somebody whose record cannot be read.
+fn noted(one: &SkippedUser, person: Option<&Person>) -> Item {
+    let label = match person {
+        Some(person) => format!("{} {}", person.profile.email.shown(), one.id),
+        None => one.id.to_string(),
+    };
+    Item {
+        okta_user_id: one.id.clone(),
+        person: person.map(|person| person.id),
+        change: ChangeKind::Skip,
+        state: ItemState::Noted,
+        proof: None,
+        label,
+        reason: format!("the record cannot be read: {}", one.why),
+        problems: vec![ProblemCode::RecordUnreadable.name().to_owned()],
+        status_reason: None,
+        fields: "{}".to_owned(),
+    }
 }

@@ -127,12 +127,7 @@ impl Job<'_> {
             .remove(item.okta_user_id.as_str())
             .filter(|_| item.proof == Some(ItemProof::Listed));
         if let Some(staged) = listed {
-            let facts = Facts {
-                email_winner: staged.email_winner,
-                holder: None,
-                namesake: None,
-                pairing: None,
-            };
+            let facts = Facts { email_winner: staged.email_winner, ..Facts::default() };
             let row = Row { read: staged.user, known: Some(person), facts };
             // An address that is in dispute is not for a removal to settle: the next run looks again.
             let planned = plan(

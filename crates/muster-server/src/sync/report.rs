@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use muster_core::manager::loops;
-use muster_core::problem::ProblemCode;
+use muster_core::problem::{Problem, ProblemCode};
 use muster_core::rules::ManagerMode;
 use muster_core::run::{RunKind, RunState};
 use muster_store::error::StoreError;
 use muster_store::history::Write;
-use muster_store::phases::report as query;
-use muster_store::{connection, items, mirror};
+use muster_store::phases::report::{self as query, LostManager};
+use muster_store::runs::Run;
+use muster_store::{connection, events, items, jobs, mirror, unreadable};
 
 use super::job::{Job, RunError, problem};
+use super::named::REST_MAX;
 
 /// Rows of an old reading that are dropped in one step.
 const SWEEP: i64 = 5_000;
@@ -19,8 +21,16 @@ const SWEEP: i64 = 5_000;
 const NAMED: usize = 3;
 const CAUSES: i64 = 1_000;
 
+/// Whether a run applied all that Okta showed, save removals that wait for a human.
+fn keeps_all(run: &Run, state: RunState) -> bool {
+    run.kind == RunKind::Full
+        && run.approves.is_none()
+        && matches!(state, RunState::Done | RunState::Held)
+}
+
 impl Job<'_> {
     pub(super) async fn report(&mut self) -> Result<(), RunError> {
+        let renames = self.renames().await?;
         // A run that saw everything is the tenant's mirror from now on; one that did not leaves the older mirror alone.
         let keep_own = !self.is_truncated() && self.run.kind == RunKind::Full && self.lists();
         loop {
@@ -33,14 +43,17 @@ impl Job<'_> {
                 mirror::sweep(&mut write, self.run.id, SWEEP).await?
             };
             if swept == 0 {
-                return self.close(write).await;
+                return self.close(write, renames).await;
             }
             self.commit(write).await?;
         }
     }
 
-    async fn close(&mut self, mut write: Write) -> Result<(), RunError> {
+    async fn close(&mut self, mut write: Write, renames: Option<Problem>) -> Result<(), RunError> {
         self.tell_items(&mut write).await?;
+        if let Some(renames) = renames {
+            self.run.note(renames);
+        }
         if !self.is_preview() && self.lists() {
             self.tell_people(&mut write).await?;
             self.tell_managers(&mut write).await?;
@@ -59,16 +72,43 @@ impl Job<'_> {
         if state != RunState::Incomplete {
             connection::set_attention(&mut write, None).await?;
         }
+        if self.run.kind == RunKind::Person {
+            return self.settle_named(write, state).await;
+        }
+        if keeps_all(&self.run, state)
+            && let Some(began) = self.run.read_started_at
+        {
+            // Whoever was to be read again for an event of before has been.
+            events::mark_all_applied(&mut write, began, self.run.id).await?;
+            let again = self.now() + REST_MAX;
+            jobs::drop_covered(&mut write, began, self.run.id, again).await?;
+        }
         Ok(self.finish(write, state).await?)
     }
 
     async fn tell_items(&mut self, write: &mut Write) -> Result<(), StoreError> {
         for (codes, people) in items::problem_lists(write, self.run.id).await? {
             for code in codes.split(',').filter_map(ProblemCode::parse) {
-                self.run.note(problem(code, people, ""));
+                let detail = match code {
+                    ProblemCode::RecordUnreadable => self.unreadable(write, people).await?,
+                    _ => String::new(),
+                };
+                self.run.note(problem(code, people, &detail));
             }
         }
         Ok(())
+    }
+
+    /// Names the first records that could not be read, each with what is wrong with it.
+    async fn unreadable(&self, write: &mut Write, people: u64) -> Result<String, StoreError> {
+        let limit = i64::try_from(NAMED).unwrap_or(i64::MAX);
+        let named = unreadable::named(write, self.run.id, limit).await?;
+        let mut told: Vec<String> =
+            named.iter().map(|(label, why)| format!("{label} ({why})")).collect();
+        if people > told.len() as u64 {
+            told.push(format!("and {} more", people - told.len() as u64));
+        }
+        Ok(told.join(", "))
     }
 
     async fn tell_people(&mut self, write: &mut Write) -> Result<(), StoreError> {
@@ -93,25 +133,14 @@ impl Job<'_> {
         if self.rules.manager == ManagerMode::Off {
             return Ok(());
         }
-        let mut not_found = Vec::new();
-        let mut own = 0;
-        for loose in query::unresolved_managers(write, CAUSES).await? {
-            if loose.own {
-                own += loose.people;
-            } else {
-                not_found.push((loose.value, loose.people));
-            }
-        }
-        let (names, lost): (Vec<_>, Vec<_>) = not_found
-            .into_iter()
-            .partition(|(value, _)| value.contains(' ') && !value.contains('@'));
-        self.tell_named(ProblemCode::ManagerNotFound, &lost);
-        self.tell_named(ProblemCode::ManagerDisplayName, &names);
-        if own > 0 {
-            self.run.note(problem(ProblemCode::ManagerIsSelf, own, ""));
-        }
-        let left = query::managers_left(write, CAUSES).await?;
-        self.tell_named(ProblemCode::ManagerInactive, &left);
+        self.tell_unresolved(write).await?;
+        let (unassigned, left): (Vec<_>, Vec<_>) =
+            query::managers_left(write, CAUSES).await?.into_iter().partition(|one| one.unassigned);
+        let told = |of: Vec<LostManager>| -> Vec<(String, u64)> {
+            of.into_iter().map(|one| (one.email, one.people)).collect()
+        };
+        self.tell_named(ProblemCode::ManagerNotAssigned, &told(unassigned));
+        self.tell_named(ProblemCode::ManagerInactive, &told(left));
         let links = query::endless(write, 10_000).await?;
         let edges = links.iter().map(|link| (link.person, link.manager)).collect();
         let names: BTreeMap<_, _> =
@@ -130,6 +159,36 @@ impl Job<'_> {
                 })
                 .collect();
             self.run.note(problem(ProblemCode::ManagerLoop, people, &told.join("; ")));
+        }
+        Ok(())
+    }
+
+    /// Manager values that lead to nobody, by what is known of the reason.
+    async fn tell_unresolved(&mut self, write: &mut Write) -> Result<(), StoreError> {
+        let loose = query::unresolved_managers(write, CAUSES).await?;
+        // An address can be neither a number nor a name.
+        let odd = || loose.iter().filter(|one| !one.own && !one.value.contains('@'));
+        let numbers: Vec<&str> = odd().map(|one| one.raw.as_str()).collect();
+        let mut shared = query::shared_numbers(write, &numbers).await?;
+        if self.rules.manager_by_name {
+            let names: Vec<&str> = odd().map(|one| one.value.as_str()).collect();
+            shared.extend(query::shared_names(write, &names).await?);
+        }
+        let mut by_code: BTreeMap<ProblemCode, Vec<(String, u64)>> = BTreeMap::new();
+        for one in loose {
+            let code = if one.own {
+                ProblemCode::ManagerIsSelf
+            } else if shared.contains(&one.raw) || shared.contains(&one.value) {
+                ProblemCode::ManagerAmbiguous
+            } else if one.value.contains(' ') && !one.value.contains('@') {
+                ProblemCode::ManagerDisplayName
+            } else {
+                ProblemCode::ManagerNotFound
+            };
+            by_code.entry(code).or_default().push((one.value, one.people));
+        }
+        for (code, causes) in by_code {
+            self.tell_named(code, &causes);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod gate;
 mod migrations;
 mod moments;
 mod process;
+mod serving;
 mod several;
 mod snapshot;
 mod world;

@@ -1,10 +1,15 @@
 //! The service from outside and as a whole: the real binary, the real engine, a simulated Okta.
 
+mod alarms;
 mod cli;
+mod door;
+mod events;
 mod faults;
 mod fernhill;
 mod guard;
+mod jobs;
 mod kill;
 mod returns;
+mod schedule;
 mod simulation;
 mod support;

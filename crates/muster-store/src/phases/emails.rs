@@ -17,7 +17,7 @@ pub async fn deferred(write: &mut Write, run: RunId) -> Result<Vec<MirrorRow>, S
             concat!(
                 "SELECT ",
                 mirror_columns!(),
-                " FROM mirror m WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.deferred ORDER BY m.okta_user_id"
+                " FROM mirror m WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.deferred ORDER BY m.place"
             ),
             &[tenant.into(), run.uuid().into()],
         )

@@ -1,6 +1,6 @@
 //! The managers step: who each manager value means, found set by set once everybody is there.
 
-use muster_core::id::{PersonId, TeamId};
+use muster_core::id::{PersonId, RunId, TeamId};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -94,12 +94,16 @@ macro_rules! resolved {
 
 macro_rules! moved {
     ($more:literal) => {
+        moved!($more, "p.id > $2 AND p.id <= $3")
+    };
+    ($more:literal, $which:literal) => {
         concat!(
             "SELECT id, manager_id, CASE WHEN wanted = id THEN NULL ELSE wanted END AS wanted FROM
                  (SELECT p.id, p.manager_id, ",
             resolved!($more),
-            " AS wanted FROM people p WHERE p.tenant_id = $1 AND p.id > $2 AND p.id <= $3
-                  AND p.okta_user_id IS NOT NULL AND (p.manager_key IS NOT NULL OR p.manager_id IS NOT NULL)) AS found
+            " AS wanted FROM people p WHERE p.tenant_id = $1 AND ",
+            $which,
+            " AND p.okta_user_id IS NOT NULL AND (p.manager_key IS NOT NULL OR p.manager_id IS NOT NULL)) AS found
               WHERE manager_id IS DISTINCT FROM CASE WHEN wanted = id THEN NULL ELSE wanted END
               ORDER BY id"
         )
@@ -130,6 +134,31 @@ pub async fn moved(
             &[tenant.into(), from.into(), end.uuid().into()],
         )
         .await?;
+    Ok(rows.into_iter().map(Moved::from).collect())
+}
+
+const MOVED_NEAR: &str = concat!(
+    "WITH near AS MATERIALIZED
+         (SELECT t.id FROM mirror m JOIN people t ON t.tenant_id = m.tenant_id AND t.okta_user_id = m.okta_user_id
+          WHERE m.tenant_id = $1 AND m.run_id = $2
+          UNION
+          SELECT r.id FROM mirror m JOIN people t ON t.tenant_id = m.tenant_id AND t.okta_user_id = m.okta_user_id
+          JOIN people r ON r.tenant_id = t.tenant_id AND r.manager_id = t.id
+          WHERE m.tenant_id = $1 AND m.run_id = $2
+          UNION
+          SELECT w.id FROM mirror m JOIN people t ON t.tenant_id = m.tenant_id AND t.okta_user_id = m.okta_user_id
+          JOIN people w ON w.tenant_id = t.tenant_id AND w.manager_id IS NULL AND w.manager_key IS NOT NULL
+               AND w.manager_key IN (t.email_key, t.login_key, LOWER(t.okta_user_id), LOWER(t.employee_number), t.name_key)
+          WHERE m.tenant_id = $1 AND m.run_id = $2) ",
+    moved!("", "p.id IN (SELECT id FROM near)")
+);
+
+/// Those whose manager moved because of the people whom `run` read: these themselves, whoever has them as manager, and
+/// whoever waits for one of them by an id, an address or a number.
+pub async fn moved_near(write: &mut Write, run: RunId) -> Result<Vec<Moved>, StoreError> {
+    let tenant = write.tenant().uuid();
+    let args = [tenant.into(), run.into()];
+    let rows: Vec<MovedRow> = write.tx().fetch_all(MOVED_NEAR, &args).await?;
     Ok(rows.into_iter().map(Moved::from).collect())
 }
 

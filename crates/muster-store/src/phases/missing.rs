@@ -27,7 +27,8 @@ pub async fn with_access(write: &mut Write) -> Result<u64, StoreError> {
     Ok(rows.first().map_or(0, |row| u64::try_from(row.n).unwrap_or(0)))
 }
 
-/// People with access whom the listing of `run` lacks, after Okta id `after`: nobody observed since the listing began.
+/// People with access whom the listing of `run` lacks, after Okta id `after`: nobody observed since the listing began, and
+/// nobody whom it named by a record that could not be read.
 pub async fn next(
     write: &mut Write,
     run: RunId,
@@ -40,14 +41,19 @@ pub async fn next(
         .tx()
         .fetch_all(
             concat!(
-                "SELECT ",
+                // First whom the listing lacks, from two indices alone; then the rows of these few.
+                "WITH lacking AS MATERIALIZED
+                     (SELECT q.okta_user_id FROM people q WHERE q.tenant_id = $1 AND q.okta_user_id > $4
+                      AND NOT EXISTS (SELECT 1 FROM mirror m WHERE m.tenant_id = $1 AND m.run_id = $2
+                                      AND m.okta_user_id = q.okta_user_id))
+                 SELECT ",
                 person_columns!(),
-                " FROM people p ",
+                " FROM lacking JOIN people p ON p.tenant_id = $1 AND p.okta_user_id = lacking.okta_user_id ",
                 person_joins!(),
-                " WHERE p.tenant_id = $1 AND p.okta_user_id > $4 AND p.status <> 'deactivated'
-                   AND (p.observed_at IS NULL OR p.observed_at < $3)
-                   AND NOT EXISTS (SELECT 1 FROM mirror m WHERE m.tenant_id = p.tenant_id AND m.run_id = $2
-                                   AND m.okta_user_id = p.okta_user_id)
+                " WHERE p.status <> 'deactivated' AND (p.observed_at IS NULL OR p.observed_at < $3)
+                  AND NOT EXISTS (SELECT 1 FROM run_items i WHERE i.tenant_id = $1 AND i.run_id = $2
+                                  AND i.okta_user_id = p.okta_user_id AND i.change = 'skip'
+                                  AND i.problems = 'record_unreadable')
                   ORDER BY p.okta_user_id LIMIT $5"
             ),
             &[
@@ -78,7 +84,7 @@ pub async fn canaries(
     let mut rows: Vec<Row> = write
         .tx()
         .fetch_all(
-            "SELECT okta_user_id FROM mirror WHERE tenant_id = $1 AND run_id = $2 ORDER BY okta_user_id LIMIT $3",
+            "SELECT okta_user_id FROM mirror WHERE tenant_id = $1 AND run_id = $2 ORDER BY place LIMIT $3",
             &args,
         )
         .await?;

@@ -5,4 +5,5 @@ pub mod managers;
 pub mod missing;
 pub mod people;
 pub mod removals;
+pub mod renames;
 pub mod report;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use muster_core::id::{OktaUserId, PersonId, RunId};
 use muster_core::manager::Candidates;
-use muster_core::person::Person;
+use muster_core::person::{Person, Status};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -17,18 +17,27 @@ use crate::mirror::{MirrorRow, RawRow, mirror_columns};
 use crate::people::{PersonRow, person_columns, person_joins};
 use crate::time::days;
 
-/// A stretch of the listing, in the order of Okta ids: who of it needs a plan, and how many do not.
+/// A stretch of the listing, in its order: who of it needs a plan, and how many do not.
 #[derive(Debug)]
 pub struct Stretch {
     pub rows: Vec<MirrorRow>,
+    /// Whether the directory holds anybody of them already.
+    pub known: bool,
     pub unchanged: u64,
-    /// The last Okta id of the stretch; `None` when the listing has no more.
-    pub end: Option<OktaUserId>,
+    /// The last place of the stretch; `None` when the listing has no more.
+    pub end: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
-struct IdRow {
-    okta_user_id: String,
+struct PlaceRow {
+    place: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct FoundRow {
+    #[sqlx(flatten)]
+    row: RawRow,
+    known: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -48,33 +57,35 @@ macro_rules! needs_plan {
 pub async fn next_stretch(
     write: &mut Write,
     run: RunId,
-    after: &str,
+    after: i64,
     rules_revision: i64,
     today: Date,
     scan: i64,
     limit: i64,
 ) -> Result<Stretch, StoreError> {
     let tenant = write.tenant().uuid();
-    let far: Option<IdRow> = write
+    let far: Option<PlaceRow> = write
         .tx()
         .fetch_optional(
-            "SELECT okta_user_id FROM (SELECT okta_user_id FROM mirror WHERE tenant_id = $1 AND run_id = $2
-                                       AND okta_user_id > $3 ORDER BY okta_user_id LIMIT $4) AS part
-             ORDER BY okta_user_id DESC LIMIT 1",
+            "SELECT place FROM (SELECT place FROM mirror WHERE tenant_id = $1 AND run_id = $2 AND place > $3
+                                ORDER BY place LIMIT $4) AS part
+             ORDER BY place DESC LIMIT 1",
             &[tenant.into(), run.uuid().into(), after.into(), scan.into()],
         )
         .await?;
-    let Some(far) = far else { return Ok(Stretch { rows: Vec::new(), unchanged: 0, end: None }) };
-    let raw: Vec<RawRow> = write
+    let Some(far) = far else {
+        return Ok(Stretch { rows: Vec::new(), known: false, unchanged: 0, end: None });
+    };
+    let raw: Vec<FoundRow> = write
         .tx()
         .fetch_all(
             concat!(
                 "SELECT ",
                 mirror_columns!(),
-                " FROM mirror m LEFT JOIN people p ON p.tenant_id = m.tenant_id AND p.okta_user_id = m.okta_user_id
-                  WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.okta_user_id > $3 AND m.okta_user_id <= $6 AND ",
+                ", (p.id IS NOT NULL) AS known FROM mirror m LEFT JOIN people p ON p.tenant_id = m.tenant_id AND p.okta_user_id = m.okta_user_id
+                  WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.place > $3 AND m.place <= $6 AND ",
                 needs_plan!(),
-                " ORDER BY m.okta_user_id LIMIT $7"
+                " ORDER BY m.place LIMIT $7"
             ),
             &[
                 tenant.into(),
@@ -82,33 +93,27 @@ pub async fn next_stretch(
                 after.into(),
                 rules_revision.into(),
                 days(today).into(),
-                far.okta_user_id.as_str().into(),
+                far.place.into(),
                 limit.into(),
             ],
         )
         .await?;
+    let known = raw.iter().any(|found| found.known);
     let rows: Vec<MirrorRow> =
-        raw.into_iter().map(MirrorRow::try_from).collect::<Result<_, _>>()?;
+        raw.into_iter().map(|found| found.row.try_into()).collect::<Result<_, _>>()?;
     let end = match rows.last() {
-        Some(last) if i64::try_from(rows.len()).unwrap_or(i64::MAX) == limit => {
-            last.user.id.clone()
-        }
-        _ => OktaUserId::parse(&far.okta_user_id).map_err(|_| StoreError::BadRow {
-            table: "mirror",
-            column: "okta_user_id",
-            id: far.okta_user_id.clone(),
-        })?,
+        Some(last) if i64::try_from(rows.len()).unwrap_or(i64::MAX) == limit => last.place,
+        _ => far.place,
     };
     let total: Vec<CountRow> = write
         .tx()
         .fetch_all(
-            "SELECT COUNT(*) AS n FROM mirror WHERE tenant_id = $1 AND run_id = $2 AND okta_user_id > $3
-             AND okta_user_id <= $4",
-            &[tenant.into(), run.uuid().into(), after.into(), end.as_str().into()],
+            "SELECT COUNT(*) AS n FROM mirror WHERE tenant_id = $1 AND run_id = $2 AND place > $3 AND place <= $4",
+            &[tenant.into(), run.uuid().into(), after.into(), end.into()],
         )
         .await?;
     let total = total.first().map_or(0, |row| u64::try_from(row.n).unwrap_or(0));
-    Ok(Stretch { unchanged: total.saturating_sub(rows.len() as u64), rows, end: Some(end) })
+    Ok(Stretch { unchanged: total.saturating_sub(rows.len() as u64), rows, known, end: Some(end) })
 }
 
 #[derive(sqlx::FromRow)]
@@ -122,13 +127,13 @@ async fn people_for(
     write: &mut Write,
     sql: &'static str,
     run: RunId,
-    after: &str,
-    end: &OktaUserId,
-) -> Result<BTreeMap<String, Person>, StoreError> {
+    after: i64,
+    end: i64,
+) -> Result<Vec<(String, Person)>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<ForUserRow> = write
         .tx()
-        .fetch_all(sql, &[tenant.into(), run.uuid().into(), after.into(), end.as_str().into()])
+        .fetch_all(sql, &[tenant.into(), run.uuid().into(), after.into(), end.into()])
         .await?;
     rows.into_iter().map(|row| Ok((row.for_user, Person::try_from(row.person)?))).collect()
 }
@@ -137,25 +142,25 @@ async fn people_for(
 pub async fn known(
     write: &mut Write,
     run: RunId,
-    after: &str,
-    end: &OktaUserId,
+    after: i64,
+    end: i64,
 ) -> Result<BTreeMap<String, Person>, StoreError> {
     const SQL: &str = concat!(
         "SELECT m.okta_user_id AS for_user, ",
         person_columns!(),
         " FROM mirror m JOIN people p ON p.tenant_id = m.tenant_id AND p.okta_user_id = m.okta_user_id ",
         person_joins!(),
-        " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.okta_user_id > $3 AND m.okta_user_id <= $4"
+        " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.place > $3 AND m.place <= $4"
     );
-    people_for(write, SQL, run, after, end).await
+    Ok(people_for(write, SQL, run, after, end).await?.into_iter().collect())
 }
 
 /// Accounts that hold the e-mail of an Okta user of the stretch without being theirs, by Okta id.
 pub async fn holders(
     write: &mut Write,
     run: RunId,
-    after: &str,
-    end: &OktaUserId,
+    after: i64,
+    end: i64,
 ) -> Result<BTreeMap<String, Person>, StoreError> {
     const SQL: &str = concat!(
         "SELECT m.okta_user_id AS for_user, ",
@@ -163,9 +168,9 @@ pub async fn holders(
         " FROM mirror m JOIN people p ON p.tenant_id = m.tenant_id AND p.email_key = m.email_key
               AND (p.okta_user_id IS NULL OR p.okta_user_id <> m.okta_user_id) ",
         person_joins!(),
-        " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.okta_user_id > $3 AND m.okta_user_id <= $4"
+        " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.place > $3 AND m.place <= $4"
     );
-    people_for(write, SQL, run, after, end).await
+    Ok(people_for(write, SQL, run, after, end).await?.into_iter().collect())
 }
 
 /// Whether the tenant has accounts that Okta does not know and that carry more than a name to recognise them by.
@@ -186,9 +191,9 @@ pub async fn has_namesakes(write: &mut Write) -> Result<bool, StoreError> {
 pub async fn namesakes(
     write: &mut Write,
     run: RunId,
-    after: &str,
-    end: &OktaUserId,
-) -> Result<BTreeMap<String, Person>, StoreError> {
+    after: i64,
+    end: i64,
+) -> Result<BTreeMap<String, Vec<Person>>, StoreError> {
     const SQL: &str = concat!(
         "SELECT m.okta_user_id AS for_user, ",
         person_columns!(),
@@ -196,18 +201,22 @@ pub async fn namesakes(
               AND p.name_key = m.name_key AND p.email_key <> COALESCE(m.email_key, '')
               AND (p.start_date IS NOT NULL OR p.employee_number IS NOT NULL) ",
         person_joins!(),
-        " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.okta_user_id > $3 AND m.okta_user_id <= $4
-          ORDER BY p.id DESC"
+        " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.place > $3 AND m.place <= $4
+          ORDER BY p.id"
     );
-    people_for(write, SQL, run, after, end).await
+    let mut alike: BTreeMap<String, Vec<Person>> = BTreeMap::new();
+    for (of, person) in people_for(write, SQL, run, after, end).await? {
+        alike.entry(of).or_default().push(person);
+    }
+    Ok(alike)
 }
 
 /// Decisions by hand about the Okta users of a stretch, by Okta id: the account, and whether it is the same person.
 pub async fn pairings(
     write: &mut Write,
     run: RunId,
-    after: &str,
-    end: &OktaUserId,
+    after: i64,
+    end: i64,
 ) -> Result<BTreeMap<String, (bool, Person)>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -225,9 +234,9 @@ pub async fn pairings(
                 " FROM pairings x JOIN mirror m ON m.tenant_id = x.tenant_id AND m.okta_user_id = x.okta_user_id
                   JOIN people p ON p.tenant_id = x.tenant_id AND p.id = x.person_id ",
                 person_joins!(),
-                " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.okta_user_id > $3 AND m.okta_user_id <= $4"
+                " WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.place > $3 AND m.place <= $4"
             ),
-            &[tenant.into(), run.uuid().into(), after.into(), end.as_str().into()],
+            &[tenant.into(), run.uuid().into(), after.into(), end.into()],
         )
         .await?;
     rows.into_iter()
@@ -298,19 +307,40 @@ pub async fn manager_candidates(
     Ok(found)
 }
 
-/// The id of the first person the directory holds for each of these Okta users.
-pub async fn ids_by_okta(
+/// Somebody of an Okta user, as far as a run that names them must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acquaintance {
+    pub id: PersonId,
+    /// Their e-mail as it is shown.
+    pub email: String,
+    /// Whether they may still enter, now or later.
+    pub has_access: bool,
+}
+
+/// Whom the directory holds for each of these Okta users.
+pub async fn acquaintances(
     write: &mut Write,
     users: &[&str],
-) -> Result<BTreeMap<String, PersonId>, StoreError> {
+) -> Result<BTreeMap<String, Acquaintance>, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        id: Uuid,
+        okta_user_id: String,
+        email: String,
+        status: String,
+    }
     let tenant = write.tenant().uuid();
-    let rows: Vec<KeyedRow> = write
+    let rows: Vec<Row> = write
         .tx()
         .fetch_in(
-            "SELECT id, okta_user_id AS matched FROM people WHERE tenant_id = $1 AND okta_user_id IN",
+            "SELECT id, okta_user_id, email, status FROM people WHERE tenant_id = $1 AND okta_user_id IN",
             &[tenant.into()],
             users,
         )
         .await?;
-    Ok(rows.into_iter().map(|row| (row.matched, PersonId::new(row.id))).collect())
+    let known = |row: Row| {
+        let has_access = row.status != Status::Deactivated.as_str();
+        (row.okta_user_id, Acquaintance { id: PersonId::new(row.id), email: row.email, has_access })
+    };
+    Ok(rows.into_iter().map(known).collect())
 }

@@ -1,5 +1,7 @@
 //! The report step: what is odd in the directory as it now stands, counted set by set.
 
+use std::collections::BTreeSet;
+
 use muster_core::id::PersonId;
 use uuid::Uuid;
 
@@ -46,7 +48,10 @@ pub async fn unconfirmed(write: &mut Write) -> Result<u64, StoreError> {
 /// A manager value that leads to nobody, and how many people carry it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unresolved {
+    /// The value for comparing.
     pub value: String,
+    /// As Okta has it, for one of these people.
+    pub raw: String,
     pub people: u64,
     /// The value is the very person's own.
     pub own: bool,
@@ -60,6 +65,7 @@ pub async fn unresolved_managers(
     #[derive(sqlx::FromRow)]
     struct Row {
         manager_key: String,
+        raw: String,
         own: bool,
         n: i64,
     }
@@ -67,8 +73,8 @@ pub async fn unresolved_managers(
     let rows: Vec<Row> = write
         .tx()
         .fetch_all(
-            "SELECT manager_key, own, COUNT(*) AS n FROM
-                 (SELECT manager_key, (manager_key = email_key OR manager_key = COALESCE(login_key, '')
+            "SELECT manager_key, MIN(raw) AS raw, own, COUNT(*) AS n FROM
+                 (SELECT manager_key, TRIM(manager_raw) AS raw, (manager_key = email_key OR manager_key = COALESCE(login_key, '')
                           OR TRIM(manager_raw) = okta_user_id OR TRIM(manager_raw) = COALESCE(employee_number, '')) AS own
                   FROM people WHERE tenant_id = $1 AND okta_user_id IS NOT NULL AND manager_key IS NOT NULL
                         AND manager_id IS NULL AND status <> 'deactivated') AS loose
@@ -80,37 +86,94 @@ pub async fn unresolved_managers(
         .into_iter()
         .map(|row| Unresolved {
             value: row.manager_key,
+            raw: row.raw,
             people: u64::try_from(row.n).unwrap_or(0),
             own: row.own,
         })
         .collect())
 }
 
-/// Managers who left: what to call them, and how many people's manager they are.
-pub async fn managers_left(
+#[derive(sqlx::FromRow)]
+struct SharedRow {
+    value: String,
+}
+
+/// Those of these employee numbers that several people have.
+pub async fn shared_numbers(
     write: &mut Write,
-    limit: i64,
-) -> Result<Vec<(String, u64)>, StoreError> {
+    numbers: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
+    const SQL: &str = "SELECT value FROM
+         (SELECT employee_number AS value FROM people WHERE tenant_id = $1 AND employee_number IS NOT NULL
+          GROUP BY employee_number HAVING COUNT(*) > 1) AS shared WHERE value IN";
+    shared(write, SQL, numbers).await
+}
+
+/// Those of these names, as [`key_of`](muster_core::name::key_of) compares them, that several people have. Names have no
+/// index: everybody's is looked at.
+pub async fn shared_names(
+    write: &mut Write,
+    names: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
+    const SQL: &str = "SELECT value FROM
+         (SELECT name_key AS value FROM people WHERE tenant_id = $1 GROUP BY name_key HAVING COUNT(*) > 1) AS shared
+         WHERE value IN";
+    shared(write, SQL, names).await
+}
+
+async fn shared(
+    write: &mut Write,
+    sql: &'static str,
+    values: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
+    let tenant = write.tenant().uuid();
+    let rows: Vec<SharedRow> = write.tx().fetch_in(sql, &[tenant.into()], values).await?;
+    Ok(rows.into_iter().map(|row| row.value).collect())
+}
+
+/// A manager without access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostManager {
+    pub email: String,
+    /// They are out because Okta no longer assigns them to the app.
+    pub unassigned: bool,
+    /// Whose manager they are.
+    pub people: u64,
+}
+
+/// Managers without access, those of the most people first, `limit` of them.
+pub async fn managers_left(write: &mut Write, limit: i64) -> Result<Vec<LostManager>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
         email: String,
+        unassigned: bool,
         n: i64,
     }
     let tenant = write.tenant().uuid();
     let rows: Vec<Row> = write
         .tx()
         .fetch_all(
-            "SELECT m.email, COUNT(*) AS n FROM people p
-             JOIN people m ON m.tenant_id = p.tenant_id AND m.id = p.manager_id
-             WHERE p.tenant_id = $1 AND p.manager_id IS NOT NULL AND p.status <> 'deactivated' AND m.status = 'deactivated'
-             GROUP BY m.email ORDER BY n DESC, m.email LIMIT $2",
+            // Who is anybody's manager is read from an index; only the few who left have their reports looked at.
+            "WITH managers AS MATERIALIZED
+                 (SELECT DISTINCT manager_id AS id FROM people WHERE tenant_id = $1 AND manager_id IS NOT NULL),
+             gone AS MATERIALIZED (SELECT m.id, m.email, (m.status_reason = 'unassigned') AS unassigned FROM managers k JOIN people m ON m.tenant_id = $1 AND m.id = k.id
+                                   WHERE m.status = 'deactivated')
+             SELECT g.email, g.unassigned, COUNT(*) AS n FROM gone g JOIN people p ON p.tenant_id = $1 AND p.manager_id = g.id
+             WHERE p.status <> 'deactivated' GROUP BY g.email, g.unassigned ORDER BY n DESC, g.email LIMIT $2",
             &[tenant.into(), limit.into()],
         )
         .await?;
-    Ok(rows.into_iter().map(|row| (row.email, u64::try_from(row.n).unwrap_or(0))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| LostManager {
+            email: row.email,
+            unassigned: row.unassigned,
+            people: u64::try_from(row.n).unwrap_or(0),
+        })
+        .collect())
 }
 
-/// A link from a person to their manager, among those that never reach the top.
+/// A link from somebody who is a manager to their own, among those that never reach the top.
 #[derive(Debug, Clone)]
 pub struct LoopLink {
     pub person: PersonId,
@@ -118,9 +181,10 @@ pub struct LoopLink {
     pub email: String,
 }
 
-/// Everybody from whom the chain of managers never ends: those in a loop and those below one, `limit` of them.
+/// Managers from whom the chain of managers never ends: those in a loop and those below one, `limit` of them.
 ///
-/// Walks the tree down from everybody without a manager; each person has one manager, so each is reached at most once.
+/// Walks the tree down from every manager without a manager; each person has one manager, so each is reached at most once.
+/// Whoever is in a loop is somebody's manager, so nobody else need be looked at.
 pub async fn endless(write: &mut Write, limit: i64) -> Result<Vec<LoopLink>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -132,12 +196,14 @@ pub async fn endless(write: &mut Write, limit: i64) -> Result<Vec<LoopLink>, Sto
     let rows: Vec<Row> = write
         .tx()
         .fetch_all(
-            "WITH RECURSIVE ended (id) AS (
-                 SELECT id FROM people WHERE tenant_id = $1 AND manager_id IS NULL
+            "WITH RECURSIVE managers AS MATERIALIZED
+                 (SELECT DISTINCT manager_id AS id FROM people WHERE tenant_id = $1 AND manager_id IS NOT NULL),
+             ended (id) AS (
+                 SELECT p.id FROM managers k JOIN people p ON p.tenant_id = $1 AND p.id = k.id WHERE p.manager_id IS NULL
                  UNION ALL
                  SELECT p.id FROM people p JOIN ended e ON p.manager_id = e.id WHERE p.tenant_id = $1)
-             SELECT id, manager_id, email FROM people WHERE tenant_id = $1 AND manager_id IS NOT NULL
-                 AND id NOT IN (SELECT id FROM ended) ORDER BY id LIMIT $2",
+             SELECT p.id, p.manager_id, p.email FROM managers k JOIN people p ON p.tenant_id = $1 AND p.id = k.id
+             WHERE p.manager_id IS NOT NULL AND k.id NOT IN (SELECT id FROM ended) ORDER BY p.id LIMIT $2",
             &[tenant.into(), limit.into()],
         )
         .await?;

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use muster_core::id::PersonId;
 use muster_store::db::Arg;
 use muster_store::history::Subject;
-use muster_store::{StoreError, Write};
+use muster_store::{DatabaseUrl, StoreError, Write};
 use sqlx::Connection as _;
 use uuid::Uuid;
 
@@ -295,4 +295,22 @@ pub(crate) async fn a_new_file_is_for_its_owner_only(world: &mut World) {
         let file = file.expect("a file").path();
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
+}
+
+pub(crate) async fn a_full_disk_is_no_end(world: &mut World) {
+    // Only SQLite can be told how large a file may become. What is in memory goes with its connection.
+    if world.db.server_time().await.expect("a query").is_some()
+        || world.url == DatabaseUrl::memory()
+    {
+        return;
+    }
+    let tenant = world.tenant("acme").await;
+    world.db.execute("PRAGMA max_page_count = 1", &[]).await.expect("a limit");
+    let body = "x".repeat(500_000);
+    let full = tenant.replace_rules(&body, ANA, &mut world.ids, world.now).await;
+    assert!(matches!(full, Err(StoreError::Sql { .. })), "{full:?}");
+    // The limit was that of the connection, and a new one has none: there is room again.
+    tenant.replace_rules(&body, ANA, &mut world.ids, world.now).await.expect("written");
+    assert_eq!(tenant.rules().await.expect("rules").revision, 2);
+    assert_eq!(tenant.tenant().await.expect("a tenant").history_seq, 4, "nothing of the first");
 }

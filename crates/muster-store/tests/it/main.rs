@@ -2,8 +2,13 @@
 //! a superuser of a server, on PostgreSQL.
 
 mod access;
+mod alarms;
+mod clock;
 mod directory;
 mod engine;
+mod events;
+mod hooks;
+mod jobs;
 mod settings;
 mod world;
 
@@ -33,6 +38,7 @@ stories! {
     engine::a_dropped_change_leaves_nothing,
     engine::changes_at_once_leave_no_gap_in_the_history,
     engine::a_cancelled_begin_harms_nobody,
+    engine::a_full_disk_is_no_end,
     engine::the_server_has_a_clock,
     engine::a_new_file_is_for_its_owner_only,
     engine::opening_twice_at_once_is_safe,
@@ -54,10 +60,47 @@ stories! {
     directory::secondary_teams_and_team_managers,
     directory::the_effective_manager_is_shown,
     directory::tenants_do_not_see_each_other,
+    alarms::an_alarm_is_raised_once_seen_and_ends,
+    alarms::several_processes_raise_one_alarm,
+    alarms::a_mail_is_sent_by_one_and_tried_again,
+    alarms::owners_and_admins_are_told,
+    alarms::the_facts_of_all_tenants_at_once,
+    alarms::what_the_hook_should_have_brought,
+    clock::the_past_of_a_tenant,
+    clock::a_moment_has_one_run,
+    clock::a_run_under_a_wrong_clock_tells_nothing,
+    clock::a_tick_fires_once_for_its_moment,
+    clock::people_whose_day_has_come,
+    clock::okta_answers_and_does_not,
     access::the_last_active_owner_stays,
     access::the_database_itself_keeps_the_last_owner,
     access::access_taken_by_hand_comes_back_by_hand,
     access::okta_decides_about_whom_it_feeds,
     access::a_return_after_long_is_confirmed_once,
     access::a_pairing_makes_the_person_due_again,
+    hooks::a_rotated_secret_counts_until_its_end,
+    hooks::the_door_knows_at_once_what_changed,
+    hooks::the_groups_of_the_app_are_those_last_read,
+    hooks::what_cannot_be_read_is_kept_and_makes_a_full_run_due,
+    hooks::knocks_are_noted,
+    events::a_delivery_is_stored_once_with_its_work,
+    events::deliveries_of_many_tenants_are_stored_together,
+    events::a_changed_door_lets_nothing_in,
+    events::several_sorters_sort_each_call_once,
+    events::calls_that_cannot_be_read_are_left_and_hold_up_nobody,
+    events::nobody_who_changes_a_tenant_is_waited_for,
+    events::the_log_asks_for_what_no_hook_brought,
+    events::what_is_applied_is_marked_up_to_the_read,
+    events::old_events_go_once_nothing_needs_them,
+    events::the_cursor_of_the_log_is_kept,
+    jobs::asking_twice_is_asking_once,
+    jobs::the_most_urgent_come_first,
+    jobs::a_taken_job_that_is_asked_for_again_waits_again,
+    jobs::a_failed_job_waits_aside,
+    jobs::what_is_given_up_is_seen_and_tried_again,
+    jobs::misc_jobs_are_worked_on_one_by_one,
+    jobs::a_dead_workers_job_is_taken_over,
+    jobs::jobs_of_kinds_nobody_knows_are_left_alone,
+    jobs::tenants_with_work_are_those_that_are_due_and_free,
+    jobs::many_askers_and_takers_at_once_lose_nothing,
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use muster_core::id::RunId;
-use muster_core::person::{Email, Role};
+use muster_core::person::{Email, Role, Status};
+use muster_core::rules::ManagerMode;
 use muster_core::run::{RunCause, RunKind};
 use muster_core::tenant::TenantSlug;
 use muster_okta::address::{ExtraHosts, OktaAddress};
@@ -19,10 +20,11 @@ use muster_store::{DatabaseUrl, TenantDb};
 use secrecy::SecretString;
 
 use super::Demo;
+use super::service::{LOG_POLL, Serving, any_port};
 use crate::app::App;
 use crate::cli::exit::CliError;
 use crate::cli::output::Out;
-use crate::cli::{by, sync};
+use crate::cli::{Why, by, okta_hook, sync};
 use crate::clock::Clock;
 use crate::config::{Config, MasterKeyFile, temporary_folder};
 use crate::sync::Engine;
@@ -49,6 +51,7 @@ pub(super) struct Stage {
     pub(super) engine: Engine,
     pub(super) tenant: Tenant,
     pub(super) db: TenantDb,
+    serving: Option<Serving>,
     folder: Folder,
     database: DatabaseUrl,
 }
@@ -71,6 +74,13 @@ impl Stage {
             master_key: MasterKeyFile::Beside(folder.path.join("master.key")),
             okta_extra_hosts: ExtraHosts::parse(&sim.address().to_string())
                 .map_err(anyhow::Error::from)?,
+            listen: any_port(),
+            log_poll: Some(LOG_POLL),
+            // Nothing leaves this machine, and nobody else's port is taken.
+            ops_listen: None,
+            trusted_proxies: Vec::new(),
+            smtp_url: None,
+            otlp_url: None,
             ..config
         };
         let mut app = App::open(config, Clock::Wall).await?;
@@ -78,7 +88,7 @@ impl Stage {
         let actor = app.actor();
         let tenant = found(&mut app, by(&actor, None), &sim).await?;
         let db = app.db.tenant(tenant.id);
-        Ok(Self { sim, app, engine, tenant, db, folder, database })
+        Ok(Self { sim, app, engine, tenant, db, serving: None, folder, database })
     }
 
     /// The simulated org, as its administrator has it.
@@ -100,30 +110,84 @@ impl Stage {
         sync::wait(&self.engine, &self.tenant, &self.db, requested.run).await
     }
 
-    /// How to go on by hand while the simulator is up.
-    pub(super) fn invite(&self, out: &mut Out) -> Result<(), CliError> {
+    /// Begins to serve, unless it does already.
+    pub(super) async fn serve(&mut self) -> Result<(), CliError> {
+        if self.serving.is_none() {
+            self.serving = Some(Serving::start(&mut self.app).await?);
+        }
+        Ok(())
+    }
+
+    /// Stops serving, and waits until it is done.
+    pub(super) async fn stop_serving(&mut self) {
+        if let Some(serving) = self.serving.take() {
+            serving.stop().await;
+        }
+    }
+
+    /// Makes the event hook as the command does; gives its id and how many types of events it is for.
+    pub(super) async fn make_hook(&mut self) -> Result<(String, usize), CliError> {
+        let why = Why { reason: None };
+        let slug = self.tenant.slug.clone();
+        let attempt = okta_hook::attempt(&mut self.app, &slug, &self.db, &why).await?;
+        let made = attempt.made.map_err(|error| CliError::Failed(error.to_string()))?;
+        if !made.hook.is_active() || !made.hook.is_verified() {
+            return Err(CliError::Failed("Okta did not verify the event hook".to_owned()));
+        }
+        Ok((made.hook.id.clone(), made.hook.event_types().len()))
+    }
+
+    /// How to go on by hand while the simulator and the service are up.
+    pub(super) async fn invite(&self, out: &mut Out) -> Result<(), CliError> {
         let host = self.sim.address();
+        let config = &self.app.config;
+        let (base, service) = (self.sim.base(), config.public_url.of_tenant(SUB));
         if out.json {
             return out.object(&serde_json::json!({
-                "act": "serving", "base": self.sim.base(),
-                "env": {"MUSTER_DATABASE_URL": self.database.to_string(), "MUSTER_OKTA_EXTRA_HOSTS": host.to_string()}
+                "act": "serving", "base": base, "url": service, "listen": config.listen.to_string(),
+                "env": {
+                    "MUSTER_DATABASE_URL": self.database.to_string(),
+                    "MUSTER_OKTA_EXTRA_HOSTS": host.to_string(),
+                    "MUSTER_PUBLIC_URL": config.public_url.to_string(),
+                }
             }));
         }
-        out.line("")?;
-        out.line("Now you. The simulated Okta stays up until Ctrl-C. In another terminal:")?;
-        out.line("")?;
-        out.line(format!("  export MUSTER_DATABASE_URL={}", self.database))?;
-        out.line(format!("  export MUSTER_OKTA_EXTRA_HOSTS={host}"))?;
-        out.line(format!("  muster okta show {SUB}"))?;
-        out.line(format!("  muster people list {SUB}"))?;
-        out.line(format!("  muster run list {SUB}"))?;
-        out.line("")?;
-        out.line("  # Be Okta's administrator, then look what it would change, and change it:")?;
-        let admin = format!("muster-oktasim admin --base {}", self.sim.base());
-        out.line(format!("  {admin} people"))?;
-        out.line(format!("  {admin} deactivate SOMEBODY@fernhill.example"))?;
-        out.line(format!("  muster okta plan {SUB}"))?;
-        out.line(format!("  muster okta sync {SUB}"))?;
+        let admin = format!("muster-oktasim admin --base {base}");
+        let who = self.somebody().await?;
+        for line in [
+            "",
+            "Now you. Both stay up until Ctrl-C:",
+            &format!("  okta     {base}"),
+            &format!("  muster   {service}"),
+            "",
+            "  # In another terminal:",
+            &format!("  export MUSTER_DATABASE_URL={}", self.database),
+            &format!("  export MUSTER_OKTA_EXTRA_HOSTS={host}"),
+            &format!("  export MUSTER_PUBLIC_URL={}", config.public_url),
+            &format!("  okta() {{ {admin} \"$@\"; }}"),
+            "",
+            "  # Be Okta's administrator, and watch the change arrive by hook:",
+            "  okta people",
+            &format!("  okta update {who} title='Team Lead'"),
+            &format!("  muster people show {SUB} {who}"),
+            &format!("  okta suspend {who}"),
+            &format!("  muster run list {SUB}"),
+            "",
+            &format!(
+                "  # Lose the next call of the hook; the log shows it within {} s:",
+                LOG_POLL.as_secs()
+            ),
+            "  okta settings '{\"hooks\":{\"drop_next\":1}}'",
+            &format!("  okta unsuspend {who}"),
+            &format!("  muster people show {SUB} {who}"),
+            "",
+            "  # And the whole of it:",
+            &format!("  muster okta check {SUB}"),
+            &format!("  muster okta show {SUB}"),
+            &format!("  muster okta sync {SUB}"),
+        ] {
+            out.line(line)?;
+        }
         if self.folder.kept {
             out.line("")?;
             out.line(format!("The database stays in {}.", self.folder.path.display()))?;
@@ -131,8 +195,18 @@ impl Stage {
         Ok(())
     }
 
+    /// An address to try things with.
+    async fn somebody(&self) -> Result<String, CliError> {
+        let page = self.db.people_page(ManagerMode::Off, Some(Status::Active), "", 200).await?;
+        let mut people =
+            page.into_iter().filter(|person| person.managed && person.role == Role::Learner);
+        let somebody = people.next().map(|person| person.email);
+        Ok(somebody.unwrap_or_else(|| "SOMEBODY".to_owned()))
+    }
+
     /// Ends all of it in order: the database must be closed before its folder goes away.
-    pub(super) async fn close(self) {
+    pub(super) async fn close(mut self) {
+        self.stop_serving().await;
         self.app.db.close().await;
     }
 }

@@ -6,6 +6,7 @@ use muster_oktasim::org::{MorningStep, morning};
 use muster_oktasim::{Action, Fault, Faults, Rule};
 use muster_store::runs::Run;
 
+use super::live;
 use super::stage::{SUB, Stage};
 use super::tell::{self, Act};
 use crate::cli::exit::CliError;
@@ -17,15 +18,22 @@ const EVERYBODY: &str = "app-learn-employees";
 /// People whom Okta lists in its bad moment, of 226.
 const LISTED: usize = 200;
 
+/// Steps of the morning that happen while Muster is away. The others arrive by hook; and the failing page is a long wait to
+/// watch, where the lost page is the worse one.
+const MEANWHILE: [&str; 2] = ["marriage", "starter"];
+
 /// Plays the story. An org of any size has the first acts only; Fernhill has a morning too.
 pub(super) async fn tell(stage: &mut Stage, fernhill: bool, out: &mut Out) -> Result<(), CliError> {
     overture(stage, fernhill, out).await?;
     preview(stage, out).await?;
     first_sync(stage, fernhill, out).await?;
+    live::hooks(stage, fernhill, out).await?;
     if fernhill {
+        let away = stage.now();
         bad_moment(stage, out).await?;
         morning_after(stage, out).await?;
         wrong_group(stage, out).await?;
+        live::back(stage, away, out).await?;
         explained(stage, out).await?;
     } else {
         nothing_to_do(stage, out).await?;
@@ -96,13 +104,15 @@ async fn nothing_to_do(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
 }
 
 /// The administrator makes changes, and then Okta loses the end of the list without a word.
-async fn bad_moment(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
-    let act =
-        Act::begin(out, "bad_moment", "A morning at Fernhill: Okta's administrator is at work")?;
-    // The morning has a failing page of its own, which is a long wait to watch; the lost page below is the worse one.
-    for step in morning().iter().filter(|step| step.name != "failing-page") {
+async fn bad_moment(stage: &mut Stage, out: &mut Out) -> Result<(), CliError> {
+    let act = Act::begin(out, "bad_moment", "Muster is stopped for an update; Okta goes on")?;
+    stage.stop_serving().await;
+    for step in morning().iter().filter(|step| MEANWHILE.contains(&step.name)) {
         admin(stage, *step, out)?;
     }
+    let who = "oona.order@fernhill.example".to_owned();
+    okta(stage, &Action::Unassign { who, app: None })?;
+    tell::admin(out, "Oona Order went to a sister company and was taken off the app.")?;
     stage.org().faults(|faults| {
         faults.add(Rule::on_app_users().page(1).fault(Fault::ShortPage(LISTED)));
         faults.add(Rule::on_app_users().page(2).fault(Fault::EmptyList));
@@ -110,7 +120,8 @@ async fn bad_moment(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
     tell::admin(
         out,
         &format!(
-            "Then Okta has a bad moment: its list of people ends after {LISTED}, without an error."
+            "No hook finds anybody now. Then a sync is made by hand, and Okta has a bad moment: its list of people ends after \
+             {LISTED}, without an error."
         ),
     )?;
     let run = stage.run(RunKind::Full).await?;
@@ -177,12 +188,13 @@ async fn wrong_group(stage: &mut Stage, out: &mut Out) -> Result<(), CliError> {
 
 async fn explained(stage: &Stage, out: &mut Out) -> Result<(), CliError> {
     Act::begin(out, "explained", "And every change can be explained, months later")?;
-    let maria = "maria.bridewell@fernhill.example";
-    tell::command(out, &format!("muster people show {SUB} {maria}"))?;
-    tell::person(out, stage, maria).await
+    let lina = "lina.linkwell@fernhill.example";
+    tell::command(out, &format!("muster people show {SUB} {lina}"))?;
+    tell::person(out, stage, lina).await
 }
 
-fn changed(run: &Run) -> u64 {
+/// How many people a run changed.
+pub(super) fn changed(run: &Run) -> u64 {
     let counts = &run.counts;
     counts.created + counts.linked + counts.updated + counts.reactivated + counts.deactivated
 }

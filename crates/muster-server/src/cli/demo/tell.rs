@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_core::id::{OktaUserId, PersonId};
+use muster_core::id::{OktaUserId, PersonId, RunId};
 use muster_core::rules::ManagerMode;
 use muster_core::run::{ChangeKind, RunKind, RunState};
 use muster_store::history::Entry;
@@ -49,6 +49,11 @@ impl Act {
         Ok(Self(name))
     }
 
+    /// The name for scripts.
+    pub(super) fn name(&self) -> &'static str {
+        self.0
+    }
+
     /// How a run of this act went.
     pub(super) fn run(&self, out: &mut Out, run: &Run) -> Result<(), CliError> {
         if out.json {
@@ -82,11 +87,36 @@ pub(super) fn plain(out: &mut Out, text: &str) -> Result<(), CliError> {
 
 /// What Okta's administrator did.
 pub(super) fn admin(out: &mut Out, text: &str) -> Result<(), CliError> {
+    said_of(out, "okta", text)
+}
+
+/// What Muster did.
+pub(super) fn muster(out: &mut Out, text: &str) -> Result<(), CliError> {
+    said_of(out, "muster", text)
+}
+
+fn said_of(out: &mut Out, who: &str, text: &str) -> Result<(), CliError> {
     if out.json {
         return Ok(());
     }
     for (at, line) in wrap(&clean(text), out.width.saturating_sub(11)).into_iter().enumerate() {
-        out.line(format!("  {:<9}{line}", if at == 0 { "okta" } else { "" }))?;
+        out.line(format!("  {:<9}{line}", if at == 0 { who } else { "" }))?;
+    }
+    Ok(())
+}
+
+/// What was the case here so many milliseconds after a change.
+pub(super) fn moment(out: &mut Out, who: &str, ms: i64, lines: &[String]) -> Result<(), CliError> {
+    const LEFT: usize = 22;
+    if out.json {
+        return Ok(());
+    }
+    let ms = thousands(u64::try_from(ms).unwrap_or(0));
+    let mut left = format!("  {who:<9}{ms:>6} ms  ");
+    let room = out.width.saturating_sub(LEFT);
+    for line in lines.iter().flat_map(|line| wrap(&clean(line), room)) {
+        out.line(format!("{left}{line}"))?;
+        left = " ".repeat(LEFT);
     }
     Ok(())
 }
@@ -228,6 +258,19 @@ pub(super) async fn changes(out: &mut Out, stage: &Stage, run: &Run) -> Result<(
         out.line(format!("    … and {more} more"))?;
     }
     Ok(())
+}
+
+/// What one run changed about one person, in lines that tell something to people.
+pub(super) async fn changes_of(
+    stage: &Stage,
+    run: RunId,
+    person: PersonId,
+) -> Result<Vec<String>, CliError> {
+    let person = person.to_string();
+    let mut entries = stage.db.history_of_run(run, 0, 1_000).await?;
+    entries.retain(|entry| entry.subject_id.as_deref() == Some(person.as_str()));
+    let moments = person_view::moments(&stage.db, entries).await?;
+    Ok(moments.iter().flat_map(in_few_words).collect())
 }
 
 fn one_person(out: &mut Out, name: &str, moments: &[Moment]) -> Result<(), CliError> {

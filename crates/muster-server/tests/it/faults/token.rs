@@ -13,6 +13,8 @@ on_both_engines! {
     a_few_hidden_people_count_as_deleted_only_where_no_log_can_tell,
     people_who_were_deleted_are_told_from_people_who_are_hidden,
     a_log_that_fails_is_no_log_without_a_deletion,
+    whoever_was_brought_back_and_is_hidden_is_not_taken_as_deleted,
+    everybody_deleted_is_told_from_everybody_hidden,
 }
 
 async fn a_narrowed_token_removes_nobody(ground: &Ground) {
@@ -104,4 +106,27 @@ async fn a_log_that_fails_is_no_log_without_a_deletion(ground: &Ground) {
     assert_eq!(stand.with_access().await, before);
     mend(&stand);
     assert_eq!(stand.sync().await.counts.deactivated, 3);
+}
+
+async fn whoever_was_brought_back_and_is_hidden_is_not_taken_as_deleted(ground: &Ground) {
+    let mut stand = company(ground).await;
+    let who = stand.assigned()[10].clone();
+    stand.act(&Action::Deactivate { who: who.clone() });
+    stand.act(&Action::Activate { who: who.clone() });
+    stand.act(&Action::Assign { who: who.clone(), app: None });
+    stand.sync().await;
+    stand.okta.hide(std::slice::from_ref(&who)).expect("hidden");
+    let run = stand.sync().await;
+    is_incomplete("hidden after a deactivation that is over", &run, TokenNarrowed);
+    assert_eq!(stand.here(&who).await.status, Status::Active);
+}
+
+async fn everybody_deleted_is_told_from_everybody_hidden(ground: &Ground) {
+    let mut stand = company(ground).await;
+    for who in stand.assigned() {
+        stand.act(&Action::Delete { who });
+    }
+    let run = stand.sync().await;
+    assert_eq!(run.state, RunState::Held, "{run:?}");
+    assert!(run.counts.held > 100, "all of them wait for a human: {run:?}");
 }

@@ -1,6 +1,7 @@
 //! Later: people move, marry, leave, start; and a preview foretells each run.
 
 use muster_core::person::{Role, Status, StatusReason};
+use muster_core::problem::ProblemCode::TeamRenameLikely;
 use muster_core::run::{Counts, RunState};
 use muster_oktasim::Action;
 use muster_oktasim::org::{self, FIRST_OWNER};
@@ -8,12 +9,13 @@ use muster_store::people::PersonKey;
 use serde_json::json;
 
 use super::{ACTIVE, directory, led_by, one, planted};
-use crate::support::{ANA, Ground, Stand, on_both_engines, standing};
+use crate::support::{ANA, Ground, Stand, on_both_engines, problem, standing};
 
 on_both_engines! {
     a_morning_arrives_step_by_step,
     a_whole_morning_at_once_is_foretold_by_its_preview,
     a_renamed_department_is_a_new_team_and_the_old_one_stays,
+    teams_that_become_one_or_split_are_no_renames,
     whoever_leaves_one_of_two_groups_keeps_access,
     whoever_is_deleted_keeps_everything_but_access,
     wrong_passwords_and_forgotten_ones_cost_no_access,
@@ -119,8 +121,15 @@ async fn a_renamed_department_is_a_new_team_and_the_old_one_stays(ground: &Groun
     let memberships = stand.tables.dump("memberships").await;
 
     stand.act(&Action::RenameDepartment { from: before.to_owned(), to: after.to_owned() });
+    let preview = stand.preview().await;
     let run = stand.sync().await;
     assert_eq!((run.state, run.counts.updated), (RunState::Done, members.len() as u64), "{run:?}");
+    for run in [&preview, &run] {
+        let told = problem(run, TeamRenameLikely).expect("told");
+        let all = members.len();
+        let hint = format!("{all} of {all} moved from {before} to {after}");
+        assert!(told.people == all as u64 && told.hint.contains(&hint), "{hint:?}: {told:?}");
+    }
     let teams = stand.tenant.teams().await.expect("teams");
     let team = |name: &str| {
         teams.iter().find(|team| team.name == name).unwrap_or_else(|| panic!("no team {name}"))
@@ -134,11 +143,34 @@ async fn a_renamed_department_is_a_new_team_and_the_old_one_stays(ground: &Groun
     }
     // And back: the same team as before, with the manager it had.
     stand.act(&Action::RenameDepartment { from: after.to_owned(), to: before.to_owned() });
-    stand.sync().await;
+    let run = stand.sync().await;
+    assert!(problem(&run, TeamRenameLikely).is_some(), "{run:?}");
+    assert!(problem(&stand.sync().await, TeamRenameLikely).is_none(), "it is told once");
     for member in &members {
         assert_eq!(stand.by_id(member.id).await.team.as_deref(), Some(before));
     }
     assert_eq!(stand.tenant.teams().await.expect("teams").len(), teams.len());
+}
+
+async fn teams_that_become_one_or_split_are_no_renames(ground: &Ground) {
+    let mut stand = Stand::synced_fernhill(ground).await;
+    let people = planted(&stand, "department-renamed");
+    let (first, second) = people.split_at(people.len() / 2);
+    let all = |team: &'static str| people.iter().map(move |login| (login, team));
+    let halves = first.iter().map(|login| (login, "North"));
+    let halves: Vec<_> = halves.chain(second.iter().map(|login| (login, "South"))).collect();
+    // Each half is a rename of nothing, and a team with people of its own takes these in.
+    for moves in [halves, all("Engineering").collect()] {
+        for (login, team) in moves {
+            stand.update(login, json!({ "department": team }));
+        }
+        let preview = stand.preview().await;
+        let run = stand.sync().await;
+        assert!(run.counts.updated >= 3, "{run:?}");
+        for run in [&preview, &run] {
+            assert!(problem(run, TeamRenameLikely).is_none(), "{run:?}");
+        }
+    }
 }
 
 async fn whoever_leaves_one_of_two_groups_keeps_access(ground: &Ground) {

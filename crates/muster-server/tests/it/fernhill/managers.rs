@@ -1,7 +1,8 @@
 //! Managers who arrive later, leave, or are named in other ways.
 
 use muster_core::problem::ProblemCode::{
-    ManagerDisplayName, ManagerInactive, ManagerLoop, ManagerNotFound,
+    ManagerAmbiguous, ManagerDisplayName, ManagerInactive, ManagerLoop, ManagerNotAssigned,
+    ManagerNotFound,
 };
 use muster_core::run::RunState;
 use muster_oktasim::Action;
@@ -17,6 +18,7 @@ on_both_engines! {
     a_manager_who_leaves_leads_nobody,
     a_loop_that_is_broken_is_told_no_longer,
     a_name_counts_only_where_it_is_allowed_and_unique,
+    a_number_that_two_people_have_names_nobody,
     a_manager_set_by_hand_wins,
     a_teams_manager_stands_in_where_okta_names_nobody,
     a_team_takes_the_manager_of_its_first_member,
@@ -90,15 +92,17 @@ async fn a_manager_who_leaves_leads_nobody(ground: &Ground) {
     }
     stand.act(&Action::Unassign { who: lars.clone(), app: None });
     let run = stand.sync().await;
-    let told = problem(&run, ManagerInactive).expect("told");
+    let told = problem(&run, ManagerNotAssigned).expect("told");
     assert!(told.people >= active && told.hint.contains(&lars), "{told:?}");
+    assert!(told.hint.contains("Assign them"), "{told:?}");
+    assert!(problem(&run, ManagerInactive).is_none(), "they did not leave: {run:?}");
     for login in &reports {
         let person = stand.here(login).await;
         assert_eq!(person.manager, None, "{login}: nobody is handed to an owner silently");
     }
     stand.act(&Action::Assign { who: lars.clone(), app: None });
     let run = stand.sync().await;
-    assert!(problem(&run, ManagerInactive).is_none(), "{run:?}");
+    assert!(problem(&run, ManagerNotAssigned).is_none(), "{run:?}");
     for login in &reports {
         assert_eq!(led_by(&stand.here(login).await), Some(lars.as_str()));
     }
@@ -132,8 +136,31 @@ async fn a_name_counts_only_where_it_is_allowed_and_unique(ground: &Ground) {
     // A second person of that name: now it says nothing.
     let double = one(&stand, "mover");
     stand.update(&double, json!({"firstName": boss.first_name, "lastName": boss.last_name}));
-    stand.sync().await;
+    let run = stand.sync().await;
     assert_eq!(stand.here(&norman).await.manager, None);
+    let told = problem(&run, ManagerAmbiguous).expect("told");
+    assert!(told.people == 1 && told.hint.contains(&name.to_lowercase()), "{told:?}");
+    assert!(problem(&run, ManagerDisplayName).is_none(), "{run:?}");
+}
+
+async fn a_number_that_two_people_have_names_nobody(ground: &Ground) {
+    let mut stand = Stand::synced_fernhill(ground).await;
+    let (lina, wendy) = (one(&stand, "link-by-email"), one(&stand, "nineteen-reports"));
+    let number = stand.here(&wendy).await.employee_number.expect("a number");
+    stand.update(&lina, json!({ "managerId": number }));
+    let run = stand.sync().await;
+    assert_eq!(led_by(&stand.here(&lina).await), Some(wendy.as_str()));
+    assert!(problem(&run, ManagerAmbiguous).is_none(), "{run:?}");
+    let double = one(&stand, "mover");
+    stand.update(&double, json!({ "employeeNumber": number }));
+    let run = stand.sync().await;
+    assert_eq!(stand.here(&lina).await.manager, None);
+    let told = problem(&run, ManagerAmbiguous).expect("told");
+    assert!(told.people == 1 && told.hint.contains(&number.to_lowercase()), "{told:?}");
+    stand.update(&double, json!({ "employeeNumber": "another" }));
+    let run = stand.sync().await;
+    assert!(problem(&run, ManagerAmbiguous).is_none(), "{run:?}");
+    assert_eq!(led_by(&stand.here(&lina).await), Some(wendy.as_str()));
 }
 
 async fn a_manager_set_by_hand_wins(ground: &Ground) {

@@ -34,9 +34,17 @@ struct Book {
 }
 
 struct Wanted {
-    call: usize,
+    call: Which,
     told: Sender<Event>,
     release: oneshot::Receiver<()>,
+}
+
+/// Which call is kept back.
+enum Which {
+    /// By its number.
+    Number(usize),
+    /// The first whose path and query hold this.
+    Holding(String),
 }
 
 /// Lets the call that is kept back go on when it is dropped.
@@ -85,6 +93,15 @@ impl Gate {
 
     /// Keeps back the answer to a call, by its number, and says on `told` that it arrived.
     pub(super) fn hold(&self, call: usize, told: Sender<Event>) -> Held {
+        self.keep_back(Which::Number(call), told)
+    }
+
+    /// Keeps back the answer to the next call whose path and query hold `part`. It is the answer of when the call came.
+    pub(super) fn hold_next(&self, part: &str, told: Sender<Event>) -> Held {
+        self.keep_back(Which::Holding(part.to_owned()), told)
+    }
+
+    fn keep_back(&self, call: Which, told: Sender<Event>) -> Held {
         let (held, release) = oneshot::channel();
         self.book().wanted = Some(Wanted { call, told, release });
         Held(held)
@@ -131,13 +148,13 @@ async fn converse(
         buffer.drain(..end + 4);
         let request = request(&head);
         let release = arrive(book, &request.target);
+        let known = locked(answers).get(&key(&request.target)).cloned();
+        let reply = known.unwrap_or_else(|| org.handle(&request, Clock::Wall.now()));
+        locked(answers).insert(key(&request.target), reply.clone());
         if let Some(release) = release {
             // An error says that the other end was dropped, which is how it lets go.
             let _ = release.await;
         }
-        let known = locked(answers).get(&key(&request.target)).cloned();
-        let reply = known.unwrap_or_else(|| org.handle(&request, Clock::Wall.now()));
-        locked(answers).insert(key(&request.target), reply.clone());
         let mut answer = format!(
             "HTTP/1.1 {} Simulated\r\ncontent-length: {}\r\n",
             reply.status,
@@ -162,7 +179,10 @@ fn arrive(book: &Mutex<Book>, target: &str) -> Option<oneshot::Receiver<()>> {
     let mut book = locked(book);
     book.targets.push(target.to_owned());
     let number = book.targets.len();
-    let wanted = book.wanted.take_if(|wanted| wanted.call == number)?;
+    let wanted = book.wanted.take_if(|wanted| match &wanted.call {
+        Which::Number(wanted) => *wanted == number,
+        Which::Holding(part) => target.contains(part.as_str()),
+    })?;
     // A test that no longer listens does not want to hold either.
     wanted.told.send(Event::Called).ok().map(|()| wanted.release)
 }

@@ -38,6 +38,16 @@ impl Setting<'_> {
         }
         deleted.len() <= GONE_MAX
     }
+
+    /// Whether nothing of these people, whom the directory knows, shows that Okta answers truly: of the first few by
+    /// id nobody can be read, and the log tells of nobody's deletion.
+    fn is_blind<'i>(&self, known: impl Iterator<Item = &'i String>, truth: &Truth) -> bool {
+        let known: BTreeSet<&String> = known.collect();
+        let speaks = |id: &String| {
+            truth.contains_key(id) || (self.log_readable && !self.forgotten.contains(id))
+        };
+        !known.is_empty() && !known.into_iter().take(CANARIES).any(speaks)
+    }
 }
 
 /// What must come out.
@@ -73,6 +83,8 @@ impl Expected {
     }
 }
 
+/// How many known people are asked by their id when a listing holds nobody.
+const CANARIES: usize = 3;
 /// How many people who answer 404 without any word of the log may be taken as deleted in one run.
 const GONE_MAX: usize = 5;
 const SAMPLE: usize = 20;
@@ -193,6 +205,7 @@ impl Model<'_> {
             match (at, self.loses_access(at, user)) {
                 (Some(at), Some(reason)) => self.out.push((at, reason, user.clone())),
                 (Some(at), None) => self.write(at, user, wanted),
+                (None, _) if granted && self.is_twin(user) => {}
                 (None, _) if granted => self.create(user),
                 (None, _) => self.returner(user),
             }
@@ -241,21 +254,24 @@ impl Model<'_> {
                 First::Nothing
             };
         }
-        // E2: the same name is no sign; with the same first day or number it is.
+        if self.is_twin(user) { First::Nothing } else { First::Create }
+    }
+
+    /// E2: the same name is no sign; with the same first day or number it is.
+    fn is_twin(&self, user: &User) -> bool {
         let text = |name| user.text(name).map(str::to_owned);
         let name = key(&format!(
             "{} {}",
             text("firstName").unwrap_or_default(),
             text("lastName").unwrap_or_default()
         ));
-        let twin = self.rows.iter().any(|row| {
+        self.rows.iter().any(|row| {
             row.okta.is_none()
                 && key(&format!("{} {}", row.first, row.last)) == name
                 && ((row.start.is_some()
                     && row.start == super::people::start_date(user).map(|day| day.to_string()))
                     || (row.number.is_some() && row.number == text("employeeNumber")))
-        });
-        if twin { First::Nothing } else { First::Create }
+        })
     }
 
     fn is_own_domain(&self, email: &str) -> bool {
@@ -427,11 +443,9 @@ impl Model<'_> {
         let deleted =
             asked.iter().filter(|at| !exists(at)).filter_map(|at| self.rows[**at].okta.as_ref());
         let tells = self.set.can_tell(deleted);
+        let known = self.rows.iter().filter(|row| row.has_access());
         let blind = listed.is_empty()
-            && with_access > 0
-            && !self.rows.iter().any(|row| {
-                row.has_access() && row.okta.as_ref().is_some_and(|id| self.truth.contains_key(id))
-            });
+            && self.set.is_blind(known.filter_map(|row| row.okta.as_ref()), self.truth);
         if blind || !tells {
             expected.state = RunState::Incomplete;
             expected.missing = if blind { 0 } else { expected.missing };
@@ -573,8 +587,7 @@ pub(crate) fn after_approval(
     // Whoever waits to be removed proves nothing about the token.
     let others =
         before.rows.iter().filter(|row| row.has_access()).filter_map(|row| row.okta.as_ref());
-    let others: Vec<&String> = others.filter(|id| !waiting.contains(*id)).collect();
-    let blind = !others.is_empty() && !others.iter().any(|id| truth.contains_key(*id));
+    let blind = set.is_blind(others.filter(|id| !waiting.contains(*id)), truth);
     if blind || !tells {
         expected.state = RunState::Incomplete;
     } else {

@@ -217,6 +217,7 @@ impl Play {
         Ok(())
     }
 
+    /// The directory before a run: what the model starts from.
     async fn directory(&self, policy: &Policy, today: Date) -> Check<Directory> {
         let truth = self.stage.wire.company().now.clone();
         let is_fed =
@@ -266,8 +267,7 @@ impl Play {
         let id = self.stage.request(kind, RunCause::Schedule, None).await.map_err(fault)?;
         story.tell(format!("{kind} run by {workers:?}; {}", weather.said.join(", ")));
         let run = self.drive(id, workers, dice, !clean).await?;
-        self.judge(&run, weather, story).await?;
-        let after = self.directory(&policy, today).await?;
+        let after = self.judge(&run, weather, story).await?;
         if kind == RunKind::Preview {
             must!(self.chronicle.seen == seq, "a preview wrote into the history");
             must!(differences_of(&before, &after).is_none(), "a preview changed people");
@@ -323,13 +323,16 @@ impl Play {
         Ok(entries.iter().all(aside))
     }
 
-    /// The checks that every run must pass, however it went.
-    async fn judge(&mut self, run: &Run, weather: &Weather, story: &mut Story) -> Check {
+    /// The checks that every run must pass, however it went. Gives the directory as it is now.
+    async fn judge(&mut self, run: &Run, weather: &Weather, story: &mut Story) -> Check<Directory> {
         let policy = self.stage.policies.get(&run.rules_revision).cloned();
         let policy =
             policy.ok_or_else(|| format!("nobody set the rules {}", run.rules_revision))?;
         let today = self.today(run.queued_at, &policy);
-        let after = self.directory(&policy, today).await?;
+        let truth = self.stage.wire.company().now.clone();
+        let after = Directory::read(&self.stage.tenant, policy.managers, &truth, |_| true)
+            .await
+            .map_err(fault)?;
         let (losses, _) = self.chronicle.read_on(&self.stage.tenant).await?;
         self.chronicle.compare(&after)?;
         let problems: Vec<&str> = run.problems.iter().map(|problem| problem.code.name()).collect();
@@ -347,7 +350,9 @@ impl Play {
             today,
             weather,
         }
-        .check()
+        .check()?;
+        drop(company);
+        Ok(after)
     }
 
     fn compare(
@@ -447,9 +452,8 @@ impl Play {
             weather.said.join(", ")
         ));
         let run = self.drive(id, workers, dice, !clean).await?;
-        self.judge(&run, weather, story).await?;
+        let after = self.judge(&run, weather, story).await?;
         if clean {
-            let after = self.directory(&policy, today).await?;
             let set = Setting {
                 policy: &policy,
                 today,

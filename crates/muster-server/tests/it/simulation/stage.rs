@@ -16,7 +16,7 @@ use muster_core::tenant::TenantSlug;
 use muster_okta::{ExtraHosts, Transport};
 use muster_oktasim::{Action, Org, OrgHandle};
 use muster_server::clock::Clock;
-use muster_server::sync::{Engine, EngineConfig, OktaConnect, RunError};
+use muster_server::sync::{Engine, EngineConfig, OktaConnect, Pace, RunError};
 use muster_store::connection::ConnectionUpdate;
 use muster_store::db::Db;
 use muster_store::runs::{NewRun, Run};
@@ -62,7 +62,9 @@ pub(crate) struct Stage {
     pub(crate) policies: BTreeMap<i64, Policy>,
     pub(crate) hands: HandManagers,
     pub(crate) log_readable: bool,
+    /// How the process reaches Okta in which everybody works who never stands still.
     connect: Arc<OktaConnect>,
+    page_size: u32,
 }
 
 impl Stage {
@@ -108,6 +110,7 @@ impl Stage {
         let page_size = u32::try_from(dice.within(3, 12)).expect("it fits");
         let connect =
             OktaConnect::new(clock.clone(), ExtraHosts::default(), transport, dice.next());
+        let connect = Arc::new(connect.with_page_size(page_size));
         Ok(Self {
             db,
             tenant,
@@ -119,7 +122,8 @@ impl Stage {
             policy,
             hands: HandManagers::new(),
             log_readable: dice.chance(75),
-            connect: Arc::new(connect.with_page_size(page_size)),
+            connect,
+            page_size,
         })
     }
 
@@ -128,12 +132,25 @@ impl Stage {
     }
 
     fn engine(&self, owner: &str, dice: &mut Dice) -> Engine {
+        self.engine_of(owner, self.connect.clone(), dice)
+    }
+
+    /// An engine in a process of its own: what stands still there keeps nobody's share of Okta's limits.
+    fn engine_apart(&self, owner: &str, dice: &mut Dice) -> Engine {
+        let transport = Transport::InProcess(self.wire.clone());
+        let connect =
+            OktaConnect::new(self.clock.clone(), ExtraHosts::default(), transport, dice.next());
+        self.engine_of(owner, Arc::new(connect.with_page_size(self.page_size)), dice)
+    }
+
+    fn engine_of(&self, owner: &str, connect: Arc<OktaConnect>, dice: &mut Dice) -> Engine {
         let config = EngineConfig {
             clock: self.clock.clone(),
             seed: dice.bytes(),
-            connect: self.connect.clone(),
+            connect,
             owner: owner.to_owned(),
             lease: LEASE,
+            pace: Pace::STEP_BY_STEP,
         };
         Engine::new(self.db.clone(), config)
     }
@@ -226,7 +243,7 @@ impl Stage {
 
     /// Lets a worker stand still in a call until another has taken over and come to a call of its own, or to the end.
     async fn frozen(&self, run: RunId, dice: &mut Dice) -> Result<Run, RunError> {
-        let (first, second) = (self.engine("sleeper", dice), self.engine("second", dice));
+        let (first, second) = (self.engine_apart("sleeper", dice), self.engine("second", dice));
         let mut frozen = self.wire.frozen.subscribe();
         let before = *frozen.borrow_and_update();
         self.wire.released.send_replace(false);

@@ -159,6 +159,45 @@ impl Tables {
     }
 }
 
+/// Somebody who holds a table, or the whole file.
+pub(crate) struct Hold(Connection);
+
+enum Connection {
+    File(SqliteConnection),
+    Server(PgConnection),
+}
+
+impl Tables {
+    /// Keeps everybody else from writing to a table.
+    pub(crate) async fn hold(&self, table: &str) -> Hold {
+        Hold(match &self.0 {
+            Place::File(path) => {
+                let mut connection = file(path).await;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.expect("begun");
+                Connection::File(connection)
+            }
+            Place::Server(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("the server");
+                let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+                let lock = sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut connection).await;
+                lock.expect("locked");
+                Connection::Server(connection)
+            }
+        })
+    }
+}
+
+impl Hold {
+    /// Lets the others go on.
+    pub(crate) async fn let_go(self) {
+        match self.0 {
+            Connection::File(connection) => connection.close().await,
+            Connection::Server(connection) => connection.close().await,
+        }
+        .expect("closed");
+    }
+}
+
 async fn file(path: &std::path::Path) -> SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     SqliteConnection::connect_with(&options).await.expect("the file")

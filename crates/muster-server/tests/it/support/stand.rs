@@ -17,7 +17,7 @@ use muster_okta::transport::{HttpConfig, HttpTransport, Transport};
 use muster_oktasim::org::{self, FIRST_OWNER, HandMade};
 use muster_oktasim::{Action, Done, Org, OrgHandle, RunningSim, Sim, SimConfig};
 use muster_server::clock::Clock;
-use muster_server::sync::{Engine, EngineConfig, OktaConnect, RunError};
+use muster_server::sync::{Engine, EngineConfig, OktaConnect, Pace, RunError};
 use muster_store::accounts::NewAccount;
 use muster_store::connection::ConnectionUpdate;
 use muster_store::history::By;
@@ -186,6 +186,7 @@ impl Stand {
             owner: "test".to_owned(),
             // So short that the heartbeat, which moves the clock too, hardly moves it.
             lease: Duration::from_millis(30),
+            pace: Pace::STEP_BY_STEP,
         };
         let engine = Engine::new(ground.db.clone(), config);
         let rules = Rules::parse(rules).expect("rules");

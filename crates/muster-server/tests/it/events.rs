@@ -1,0 +1,7 @@
+//! Events of Okta, however they come: whoever they name is read again, and nothing else of them counts.
+
+mod held;
+mod histories;
+mod net;
+mod single;
+mod wire;

@@ -1,0 +1,264 @@
+//! Calls of hooks on their way: made lasting at once with as little writing as can be, and sorted into events and work right
+//! after, many at a time.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use muster_core::event::{Hint, Why};
+use muster_core::id::{IdSource, OktaUserId, TenantId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::db::{Arg, Db};
+use crate::dialect::Sql;
+use crate::error::StoreError;
+use crate::events::{self, Arrival, Arrived, Stored};
+use crate::jobs::kind;
+use crate::time::{from_micros, micros};
+
+/// What became of calls that were to be made lasting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakenIn {
+    /// All of them are.
+    Lasting,
+    /// None of them is: the doors of these tenants changed after they let somebody in.
+    DoorChanged(Vec<TenantId>),
+}
+
+/// Rows that are sorted in one transaction at most, …
+const ROWS_MAX: i64 = 64;
+/// … and events, save that a row is never split: it bounds how long the writer is held.
+const EVENTS_MAX: usize = 128;
+
+#[derive(sqlx::FromRow)]
+struct TenantRow {
+    tenant_id: Uuid,
+}
+
+#[derive(sqlx::FromRow)]
+struct InboxRow {
+    id: Uuid,
+    calls: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct AnyRow {
+    n: i64,
+}
+
+impl Db {
+    /// Makes calls of the hooks of any tenants lasting, all or none.
+    ///
+    /// A door that changes at the same moment may count as changed before or after: the call came before the change was
+    /// known.
+    pub async fn take_in(
+        &self,
+        arrivals: &[Arrival],
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Result<TakenIn, StoreError> {
+        let packed: Vec<Call<'_>> = arrivals.iter().map(Call::of).collect();
+        let calls = serde_json::to_string(&packed).map_err(|_| bad(Uuid::nil()))?;
+        let doors: BTreeSet<(TenantId, i64)> =
+            arrivals.iter().map(|arrival| (arrival.tenant, arrival.version)).collect();
+        // One statement for both: the first row is what is stored, every row is a door that must stand.
+        let (mut id, mut calls) = (Some(ids.draw(now)), Some(calls));
+        let mut rows: Vec<Arg<'_>> = Vec::with_capacity(doors.len() * 5);
+        for (tenant, version) in &doors {
+            rows.extend([
+                id.take().into(),
+                micros(now).into(),
+                calls.take().into(),
+                (*tenant).into(),
+                (*version).into(),
+            ]);
+        }
+        let stored = self
+            .execute_rows(
+                5,
+                &rows,
+                "INSERT INTO hook_inbox (id, at, calls) SELECT column1, column2, column3 FROM v
+                 WHERE column1 IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM v door JOIN hook_state h ON h.tenant_id = door.column4 AND h.version <> door.column5)",
+            )
+            .await?;
+        if stored > 0 || arrivals.is_empty() {
+            return Ok(TakenIn::Lasting);
+        }
+        Ok(TakenIn::DoorChanged(self.changed_doors(&doors).await?))
+    }
+
+    async fn changed_doors(
+        &self,
+        doors: &BTreeSet<(TenantId, i64)>,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        let rows: Vec<Arg<'_>> = doors
+            .iter()
+            .flat_map(|(tenant, version)| [(*tenant).into(), (*version).into()])
+            .collect();
+        let changed: Vec<TenantRow> = self
+            .fetch_rows(
+                2,
+                &rows,
+                "SELECT DISTINCT h.tenant_id FROM v JOIN hook_state h ON h.tenant_id = v.column1 AND h.version <> v.column2
+                 WHERE v.column1 IS NOT NULL ORDER BY h.tenant_id",
+            )
+            .await?;
+        Ok(changed.into_iter().map(|row| TenantId::new(row.tenant_id)).collect())
+    }
+
+    /// Whether anything waits to be sorted.
+    pub async fn inbox_waits(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT COUNT(*) AS n FROM (SELECT id FROM hook_inbox LIMIT 1) first";
+        let row: Option<AnyRow> = self.fetch_optional(sql, &[]).await?;
+        Ok(row.is_some_and(|row| row.n > 0))
+    }
+
+    /// Sorts some of what waits, the oldest first; `None` when nothing did. Any number of processes may do so.
+    pub async fn sort_inbox(
+        &self,
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Result<Option<Stored>, StoreError> {
+        let mut tx = self.begin().await?;
+        let oldest = Sql::differing(
+            "SELECT id, calls FROM hook_inbox ORDER BY id LIMIT $1",
+            "SELECT id, calls FROM hook_inbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+        );
+        let rows: Vec<InboxRow> = tx.fetch_all(oldest, &[ROWS_MAX.into()]).await?;
+        let (mut arrivals, mut done) = (Vec::new(), Vec::new());
+        let mut events = 0;
+        for row in rows {
+            if events >= EVENTS_MAX {
+                break;
+            }
+            let Some(calls) = unpacked(&row.calls) else {
+                // A newer version may know better.
+                tracing::error!(error = %bad(row.id), "calls of event hooks are left where they are");
+                continue;
+            };
+            events += calls.iter().map(|call| call.events.len()).sum::<usize>();
+            arrivals.extend(calls);
+            done.push(Arg::from(row.id));
+        }
+        if done.is_empty() {
+            return Ok(None);
+        }
+        let stored = events::store(&mut tx, &arrivals, ids, now).await?;
+        let sql =
+            "DELETE FROM hook_inbox WHERE id IN (SELECT column1 FROM v WHERE column1 IS NOT NULL)";
+        tx.execute_rows(1, &done, sql).await?;
+        tx.commit().await?;
+        Ok(Some(stored))
+    }
+}
+
+fn bad(id: Uuid) -> StoreError {
+    StoreError::BadRow { table: "hook_inbox", column: "calls", id: id.to_string() }
+}
+
+/// A call as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Call<'a> {
+    tenant: TenantId,
+    at: i64,
+    delivery: std::borrow::Cow<'a, str>,
+    events: Vec<Packed<'a>>,
+}
+
+/// An event: its id, type, time, kind and key; or, in place of these two, nothing and why.
+#[derive(Serialize, Deserialize)]
+struct Packed<'a>(
+    std::borrow::Cow<'a, str>,
+    std::borrow::Cow<'a, str>,
+    Option<i64>,
+    Option<std::borrow::Cow<'a, str>>,
+    std::borrow::Cow<'a, str>,
+);
+
+impl<'a> Call<'a> {
+    fn of(arrival: &'a Arrival) -> Self {
+        let pack = |event: &'a Arrived| {
+            let (kind, key) = match &event.hint {
+                Hint::Person(id) => (Some(kind::PERSON), id.as_str()),
+                Hint::Group(id) => (Some(kind::GROUP), id.as_str()),
+                Hint::App => (Some(kind::APP), ""),
+                Hint::Ignore(why) => (None, why.as_str()),
+            };
+            let published = event.published.map(micros);
+            let event_type = event.event_type.as_str().into();
+            Packed(
+                event.uuid.as_str().into(),
+                event_type,
+                published,
+                kind.map(Into::into),
+                key.into(),
+            )
+        };
+        Self {
+            tenant: arrival.tenant,
+            at: micros(arrival.at),
+            delivery: arrival.delivery_id.as_str().into(),
+            events: arrival.events.iter().map(pack).collect(),
+        }
+    }
+
+    fn unpacked(self) -> Option<Arrival> {
+        let event = |packed: Packed<'_>| {
+            let Packed(uuid, event_type, published, kind, key) = packed;
+            let hint = match kind.as_deref() {
+                Some(kind::PERSON) => Hint::Person(OktaUserId::parse(&key).ok()?),
+                Some(kind::GROUP) => Hint::Group(key.into_owned()),
+                Some(kind::APP) => Hint::App,
+                Some(_) => return None,
+                None => Hint::Ignore(Why::parse(&key)?),
+            };
+            let (uuid, event_type) = (uuid.into_owned(), event_type.into_owned());
+            Some(Arrived { uuid, event_type, published: published.and_then(from_micros), hint })
+        };
+        Some(Arrival {
+            tenant: self.tenant,
+            version: 0,
+            delivery_id: self.delivery.into_owned(),
+            at: from_micros(self.at)?,
+            events: self.events.into_iter().map(event).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn unpacked(calls: &str) -> Option<Vec<Arrival>> {
+    let calls: Vec<Call<'_>> = serde_json::from_str(calls).ok()?;
+    calls.into_iter().map(Call::unpacked).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        let at = Timestamp::from_second(1_000).expect("a time");
+        let event = |n: usize, hint| Arrived {
+            uuid: format!("e{n}"),
+            event_type: "user.\"odd\"".into(),
+            published: (n > 1).then_some(at),
+            hint,
+        };
+        let hints = [
+            Hint::Person(OktaUserId::parse("00u1").expect("an id")),
+            Hint::Group("00g1".into()),
+            Hint::App,
+            Hint::Ignore(Why::Unknown),
+            Hint::Ignore(Why::OtherApp),
+        ];
+        let events = hints.into_iter().enumerate().map(|(n, hint)| event(n, hint)).collect();
+        let tenant = TenantId::new(Uuid::from_u128(7));
+        let arrival = Arrival { tenant, version: 0, delivery_id: "d \u{0} ü".into(), at, events };
+        let text = serde_json::to_string(&[Call::of(&arrival)]).expect("json");
+        assert_eq!(unpacked(&text), Some(vec![arrival]));
+        for odd in ["", "{}", "[{}]", "[{\"tenant\":\"ten_\"}]", &text.replace("person", "planet")]
+        {
+            assert_eq!(unpacked(odd), None, "{odd}");
+        }
+    }
+}
