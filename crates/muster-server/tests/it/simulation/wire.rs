@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_okta::{Exchange, Reply, Request, TransportError};
 use muster_oktasim::{Cut, OrgHandle};
 use muster_server::clock::Clock;
@@ -13,6 +13,9 @@ use tokio::sync::watch;
 use super::company::Company;
 use super::dice::Dice;
 use super::life;
+
+/// How long a call may last.
+const WHOLE_CALL: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is thrown where a worker is to die.
 pub(crate) struct Killed;
@@ -32,11 +35,15 @@ struct Aim {
 
 /// The strikes that a seed has in store.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Strikes(Arc<Mutex<Aim>>);
+pub(crate) struct Strikes {
+    aim: Arc<Mutex<Aim>>,
+    /// Told of each look at the clock.
+    looked: watch::Sender<()>,
+}
 
 impl Strikes {
     fn aim(&self) -> MutexGuard<'_, Aim> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.aim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets all strikes and begins to count anew.
@@ -70,6 +77,11 @@ impl Strikes {
         (aim.looks, now)
     }
 
+    /// Tells of each look at the clock from now on.
+    fn looks(&self) -> watch::Receiver<()> {
+        self.looked.subscribe()
+    }
+
     /// Called at each look at the clock. A panic at an armed one ends the worker there, as a kill would.
     pub(crate) fn looked(&self) {
         let mut aim = self.aim();
@@ -77,6 +89,7 @@ impl Strikes {
             return;
         }
         aim.looks += 1;
+        self.looked.send_replace(());
         if aim.die_at_look == Some(aim.looks) {
             drop(aim);
             // Quietly: nothing is wrong.
@@ -101,6 +114,27 @@ impl Wire {
         self.company.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Stands still until released. Whoever stays awake gives the call up after a while, as every HTTP client does: its place
+    /// in Okta's limits must not be taken for ever.
+    async fn stand_still(&self) -> Result<(), TransportError> {
+        let mut released = self.released.subscribe();
+        let mut looks = self.strikes.looks();
+        let (_, began) = self.strikes.peek(&self.clock);
+        self.frozen.send_modify(|calls| *calls += 1);
+        loop {
+            tokio::select! {
+                biased;
+                // The senders live as long as we do.
+                _ = released.wait_for(|released| *released) => return Ok(()),
+                _ = looks.changed() => {}
+            }
+            let (_, now) = self.strikes.peek(&self.clock);
+            if now.duration_since(began) > WHOLE_CALL {
+                return Err(TransportError::Timeout);
+            }
+        }
+    }
+
     async fn answer(&self, request: Request) -> Result<Reply, TransportError> {
         let (die, freeze, change) = {
             let mut aim = self.strikes.aim();
@@ -116,10 +150,7 @@ impl Wire {
             std::panic::resume_unwind(Box::new(Killed));
         }
         if freeze {
-            let mut released = self.released.subscribe();
-            self.frozen.send_modify(|calls| *calls += 1);
-            // The sender lives as long as we do.
-            let _ = released.wait_for(|released| *released).await;
+            self.stand_still().await?;
         }
         if let Some((_, mut dice)) = change {
             for _ in 0..dice.within(1, 4) {
