@@ -9,11 +9,11 @@ use muster_core::tenant::TenantSlug;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::db::Db;
+use crate::db::{Arg, Db};
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
 use crate::runs::{self, Join, NewRun};
-use crate::secrets::{self, SecretField};
+use crate::secrets::{self, SecretField, Sealed};
 use crate::tenants::TenantDb;
 use crate::time::{from_micros, micros};
 
@@ -86,14 +86,59 @@ struct DoorRow {
     id: Uuid,
     okta_enabled: bool,
     version: i64,
-    before_until: Option<i64>,
     app_groups_at: Option<i64>,
     app_id: Option<String>,
+    #[sqlx(flatten)]
+    secrets: SecretsRow,
 }
 
+/// Both secrets as one statement reads them: between two statements a rotation could come, and one that counts before it and
+/// after it would be missed.
 #[derive(sqlx::FromRow)]
-struct UntilRow {
+struct SecretsRow {
     before_until: Option<i64>,
+    current_key: Option<String>,
+    current_nonce: Option<Vec<u8>>,
+    current_text: Option<Vec<u8>>,
+    before_key: Option<String>,
+    before_nonce: Option<Vec<u8>>,
+    before_text: Option<Vec<u8>>,
+}
+
+/// What a statement selects for a [`SecretsRow`], …
+macro_rules! secrets {
+    () => {
+        "h.before_until, s.key_id AS current_key, s.nonce AS current_nonce, s.ciphertext AS current_text,
+         b.key_id AS before_key, b.nonce AS before_nonce, b.ciphertext AS before_text"
+    };
+}
+
+/// … and from where; `$2` and `$3` are the names of the fields.
+macro_rules! of_tenant {
+    () => {
+        "tenants t LEFT JOIN hook_state h ON h.tenant_id = t.id
+         LEFT JOIN secrets s ON s.tenant_id = t.id AND s.field = $2
+         LEFT JOIN secrets b ON b.tenant_id = t.id AND b.field = $3"
+    };
+}
+
+/// The arguments of a statement from [`of_tenant`], which `first` tells the tenant.
+fn fields(first: Arg<'_>) -> [Arg<'_>; 3] {
+    let [current, before] = [SecretField::HookSecret, SecretField::HookSecretBefore];
+    [first, current.as_str().into(), before.as_str().into()]
+}
+
+impl SecretsRow {
+    fn open(self, tenant: &TenantDb, now: Timestamp) -> Result<HookSecrets, StoreError> {
+        let open = |field, sealed| secrets::opened(tenant.db(), tenant.id(), field, "", &sealed);
+        let current = Sealed::of(self.current_key, self.current_nonce, self.current_text);
+        let current = current.map(|sealed| open(SecretField::HookSecret, sealed)).transpose()?;
+        let before = Sealed::of(self.before_key, self.before_nonce, self.before_text)
+            .zip(self.before_until.and_then(from_micros).filter(|until| *until > now))
+            .map(|(sealed, until)| Ok((open(SecretField::HookSecretBefore, sealed)?, until)))
+            .transpose();
+        Ok(HookSecrets { current, before: before? })
+    }
 }
 
 impl Db {
@@ -103,20 +148,19 @@ impl Db {
         slug: &TenantSlug,
         now: Timestamp,
     ) -> Result<Option<Door>, StoreError> {
-        let row: Option<DoorRow> = self
-            .fetch_optional(
-                "SELECT t.id, t.okta_enabled, COALESCE(h.version, 0) AS version, h.before_until, h.app_groups_at,
-                        COALESCE(c.app_id, c.client_id) AS app_id
-                 FROM tenants t LEFT JOIN hook_state h ON h.tenant_id = t.id
-                      LEFT JOIN okta_connections c ON c.tenant_id = t.id
-                 WHERE t.slug = $1",
-                &[slug.as_str().into()],
-            )
-            .await?;
+        let sql = concat!(
+            "SELECT t.id, t.okta_enabled, COALESCE(h.version, 0) AS version, h.app_groups_at,
+                    COALESCE(c.app_id, c.client_id) AS app_id, ",
+            secrets!(),
+            " FROM ",
+            of_tenant!(),
+            " LEFT JOIN okta_connections c ON c.tenant_id = t.id WHERE t.slug = $1"
+        );
+        let row: Option<DoorRow> = self.fetch_optional(sql, &fields(slug.as_str().into())).await?;
         let Some(row) = row else { return Ok(None) };
         let tenant = self.tenant(TenantId::new(row.id));
-        // What follows is read after the version: should it be newer, the version no longer stands when it matters.
-        let secrets = tenant.open_secrets(row.before_until, now).await?;
+        let secrets = row.secrets.open(&tenant, now)?;
+        // This is read after the version: should it be newer, the version no longer stands when it matters.
         let app_groups = match row.app_groups_at {
             Some(_) => tenant.app_groups().await?.map(|groups| groups.ids),
             None => None::<BTreeSet<String>>,
@@ -164,25 +208,10 @@ impl TenantDb {
 
     /// What Okta may show at the door now, opened.
     pub async fn hook_secrets(&self, now: Timestamp) -> Result<HookSecrets, StoreError> {
-        let sql = "SELECT before_until FROM hook_state WHERE tenant_id = $1";
-        let row: Option<UntilRow> = self.db().fetch_optional(sql, &[self.id().into()]).await?;
-        self.open_secrets(row.and_then(|row| row.before_until), now).await
-    }
-
-    async fn open_secrets(
-        &self,
-        before_until: Option<i64>,
-        now: Timestamp,
-    ) -> Result<HookSecrets, StoreError> {
-        let current = self.secret(SecretField::HookSecret, "").await?;
-        let before = match before_until.and_then(from_micros).filter(|until| *until > now) {
-            Some(until) => {
-                let secret = self.secret(SecretField::HookSecretBefore, "").await?;
-                secret.map(|secret| (secret, until))
-            }
-            None => None,
-        };
-        Ok(HookSecrets { current, before })
+        let sql = concat!("SELECT ", secrets!(), " FROM ", of_tenant!(), " WHERE t.id = $1");
+        let row: Option<SecretsRow> =
+            self.db().fetch_optional(sql, &fields(self.id().into())).await?;
+        row.map_or_else(|| Ok(HookSecrets::default()), |row| row.open(self, now))
     }
 
     /// What the door counted so far.

@@ -146,10 +146,21 @@ const NONCE_BYTES: usize = 24;
 
 /// Something sealed, as the database keeps it.
 #[derive(Debug, sqlx::FromRow)]
-struct Sealed {
+pub(crate) struct Sealed {
     key_id: String,
     nonce: Vec<u8>,
     ciphertext: Vec<u8>,
+}
+
+impl Sealed {
+    /// Something sealed, of the columns of a statement that may not have found it.
+    pub(crate) fn of(
+        key_id: Option<String>,
+        nonce: Option<Vec<u8>>,
+        ciphertext: Option<Vec<u8>>,
+    ) -> Option<Self> {
+        Some(Self { key_id: key_id?, nonce: nonce?, ciphertext: ciphertext? })
+    }
 }
 
 /// It did not open. Why is not told apart.
@@ -287,7 +298,7 @@ impl TenantDb {
     }
 }
 
-fn opened(
+pub(crate) fn opened(
     db: &Db,
     tenant: TenantId,
     field: SecretField,

@@ -1,6 +1,7 @@
 //! The hook's door: its secrets, its version, what it keeps aside.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,6 +32,40 @@ fn shown(secrets: &HookSecrets) -> (Option<&str>, Option<(&str, Timestamp)>) {
 async fn rotate(world: &mut World, tenant: &TenantDb, new: &str, keep: Option<Timestamp>) {
     let new = SecretString::from(new);
     tenant.rotate_hook_secret(&new, keep, ANA, &mut world.ids, world.now).await.expect("rotated");
+}
+
+/// Whoever looks at the door sees it before a rotation or after it, never in between: a secret that counted before and counts
+/// after would be turned away.
+pub(crate) async fn a_look_at_the_door_is_of_one_moment(world: &mut World) {
+    const SEEN: usize = 20;
+    let tenant = world.tenant("acme").await;
+    let (now, until) = (world.now, world.now + HOUR);
+    rotate(world, &tenant, "0", Some(until)).await;
+    let (done, slug) = (AtomicBool::new(false), TenantSlug::parse("acme").expect("a slug"));
+    let db = world.db.clone();
+    let looks = async {
+        let mut seen = BTreeSet::new();
+        while seen.len() < SEEN {
+            let door = db.door(&slug, now).await.expect("a query").expect("a tenant");
+            let secrets = tenant.hook_secrets(now).await.expect("secrets");
+            for secrets in [door.secrets, secrets] {
+                let (current, before) = shown(&secrets);
+                let current: usize = current.expect("a secret").parse().expect("a number");
+                let before = before.map(|(before, _)| before.parse::<usize>().expect("a number"));
+                assert_eq!(before, current.checked_sub(1), "beside {current}");
+                seen.insert(current);
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    };
+    let rotations = async {
+        let mut n = 0;
+        while !done.load(Ordering::SeqCst) {
+            n += 1;
+            rotate(world, &tenant, &n.to_string(), Some(until)).await;
+        }
+    };
+    tokio::join!(looks, rotations);
 }
 
 pub(crate) async fn a_rotated_secret_counts_until_its_end(world: &mut World) {

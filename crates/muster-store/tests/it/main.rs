@@ -78,6 +78,7 @@ stories! {
     access::okta_decides_about_whom_it_feeds,
     access::a_return_after_long_is_confirmed_once,
     access::a_pairing_makes_the_person_due_again,
+    hooks::a_look_at_the_door_is_of_one_moment,
     hooks::a_rotated_secret_counts_until_its_end,
     hooks::the_door_knows_at_once_what_changed,
     hooks::the_groups_of_the_app_are_those_last_read,

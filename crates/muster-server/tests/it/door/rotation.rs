@@ -90,6 +90,9 @@ async fn a_rotation_under_load_refuses_nobody(ground: &Ground) {
         for count in &counts {
             let before = count.load(Ordering::SeqCst);
             while count.load(Ordering::SeqCst) < before + 2 {
+                if let Some(done) = tasks.try_join_next() {
+                    panic!("one was refused: {done:?}");
+                }
                 tokio::task::yield_now().await;
             }
         }
