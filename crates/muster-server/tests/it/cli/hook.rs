@@ -202,17 +202,31 @@ async fn without_the_right_it_is_shown_how_to_do_it_by_hand() {
     home.line("okta hook-create fernhill").done();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_service_itself_is_verified_and_its_first_event_is_seen() {
-    let okta = Okta::of(3).await;
-    let mut home = Home::sqlite();
-    connect(&mut home, &okta);
-    // The public address names the port, so it must be known before.
+/// The public address names the port, so it must be known before.
+fn served_at_a_known_port(home: &mut Home) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = free.local_addr().expect("an address").port();
     drop(free);
     home.set("MUSTER_LISTEN", &format!("127.0.0.1:{port}"));
     home.set("MUSTER_PUBLIC_URL", &format!("http://localhost:{port}"));
+}
+
+/// Gives somebody a new title.
+fn promote_somebody(okta: &Okta) {
+    #[expect(clippy::disallowed_methods, reason = "the simulator goes by the wall clock here")]
+    let now = Timestamp::now();
+    let listed = Request::get("/api/v1/users?limit=1").ssws(&okta.org().api_token());
+    let who = okta.org().handle(&listed, now).json()[0]["id"].as_str().expect("an id").to_owned();
+    let profile = serde_json::Map::from_iter([("title".to_owned(), json!("Lead"))]);
+    okta.org().act(&Action::Update { who, profile }, now).expect("done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_itself_is_verified_and_its_first_event_is_seen() {
+    let okta = Okta::of(3).await;
+    let mut home = Home::sqlite();
+    connect(&mut home, &okta);
+    served_at_a_known_port(&mut home);
     let mut program = Program::start(home.command(&["serve", "--json"]));
     program.first_line();
     let made = home.line("okta hook-create fernhill --json").done().json();
@@ -223,16 +237,55 @@ async fn the_service_itself_is_verified_and_its_first_event_is_seen() {
     assert_eq!(ninth["state"], "ok", "{ninth}");
     assert!(ninth["detail"].as_str().is_some_and(|text| text.starts_with("Verified 2")), "{ninth}");
     assert_eq!(check(9)["state"], "waiting");
-    let people = okta.org().with(|org| org.people_count());
-    assert_eq!(people, 3);
-    #[expect(clippy::disallowed_methods, reason = "the simulator goes by the wall clock here")]
-    let now = Timestamp::now();
-    let listed = Request::get("/api/v1/users?limit=1").ssws(&okta.org().api_token());
-    let who = okta.org().handle(&listed, now).json()[0]["id"].as_str().expect("an id").to_owned();
-    let profile = serde_json::Map::from_iter([("title".to_owned(), json!("Lead"))]);
-    okta.org().act(&Action::Update { who, profile }, now).expect("done");
+    assert_eq!(okta.org().with(|org| org.people_count()), 3);
+    promote_somebody(&okta);
     // Each look takes a while; Okta delivers within milliseconds.
     let seen = (0..200).any(|_| check(9)["state"] == "ok");
     assert!(seen, "{}", check(9));
+    program.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_okta_could_not_deliver_is_told_and_found_in_the_log() {
+    let okta = Okta::of(3).await;
+    let mut home = Home::sqlite();
+    connect(&mut home, &okta);
+    served_at_a_known_port(&mut home);
+    home.set("MUSTER_LOG_POLL_SECONDS", "1");
+    home.line("okta sync fernhill").done();
+    let serve = || {
+        let mut program = Program::start(home.command(&["serve", "--json"]));
+        program.first_line();
+        program
+    };
+    let show = || home.line("okta show fernhill --json").done().json()["events"].take();
+    // Each look takes a while; the log is read every second.
+    let becomes = |wanted: &dyn Fn(&Value) -> bool| {
+        assert!((0..400).any(|_| wanted(&show())), "{}", show());
+    };
+    let program = serve();
+    home.line("okta hook-create fernhill").done();
+    becomes(&|events| events["log"]["state"] == "ok");
+    assert_eq!(show()["undelivered"], 0);
+    program.kill();
+    promote_somebody(&okta);
+    // Okta tries twice, and nobody is there.
+    while okta.org().with(|org| org.deliveries_open()) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let program = serve();
+    becomes(&|events| events["undelivered"] == 1);
+    let events = show();
+    assert_eq!(events["undelivered_why"], "The event hook could not be reached");
+    assert_eq!((&events["by_hook"], &events["missed"]), (&json!(0), &json!(1)), "{events}");
+    let text = home.line("okta show fernhill").done().out;
+    for part in ["1 by Okta, last ", "The event hook could not be reached"] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    // A token that may not read the log is told, and so is what heals then.
+    okta.org().set_right(Area::Logs, Right::None);
+    becomes(&|events| events["log"]["state"] == "rights_missing");
+    let text = home.line("okta show fernhill").done().out;
+    assert!(text.contains("the daily run finds what no hook brings"), "{text}");
     program.kill();
 }
