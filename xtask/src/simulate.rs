@@ -34,9 +34,14 @@ pub(crate) struct Kill {
     postgres: bool,
 }
 
+/// Shown when a test ends: with its output shown as it comes, one test would run at a time.
+const ALL_CORES: &str = "--success-output=immediate";
+
 pub(crate) fn simulate(options: &Simulate) -> anyhow::Result<()> {
-    let mut command = tests_named("simulation", "--no-capture")?;
     let seeds = options.seeds.unwrap_or(if options.seed.is_some() { 1 } else { 2_000 });
+    // One story is told as it goes; many are played on all cores, and told of when a share of them ends.
+    let output = if seeds == 1 { "--no-capture" } else { ALL_CORES };
+    let mut command = tests_named("simulation", output)?;
     command.env("MUSTER_SIM_SEEDS", seeds.to_string());
     if let Some(seed) = options.seed {
         command.env("MUSTER_SIM_SEED", seed.to_string());
@@ -45,8 +50,7 @@ pub(crate) fn simulate(options: &Simulate) -> anyhow::Result<()> {
 }
 
 pub(crate) fn kill(options: &Kill) -> anyhow::Result<()> {
-    // Shown when a test ends: with its output shown as it comes, one test would run at a time.
-    let mut command = tests_named("kill::", "--success-output=immediate")?;
+    let mut command = tests_named("kill::", ALL_CORES)?;
     command.env("MUSTER_KILL_TIMES", options.times.to_string());
     if let Some(seed) = options.seed {
         command.env("MUSTER_KILL_SEED", seed.to_string());

@@ -155,13 +155,21 @@ impl Job<'_> {
             return Ok(Named::Stranger);
         };
         let asked_at = self.now();
-        // Events about people of other apps are many: one call tells that somebody is a stranger.
-        let assigned = okta.client.app_user(&okta.app_id, &id).await?.is_some();
-        if !assigned && known.is_none() {
-            return Ok(Named::Stranger);
-        }
+        let (app_user, user) =
+            (okta.client.app_user(&okta.app_id, &id), okta.client.user(&id, &self.keep));
+        // Whoever is known costs two calls in any case: side by side, a leaver is out after one answer's time. Events about
+        // people of other apps are many: one call tells that somebody is a stranger.
+        let (assigned, listed) = if known.is_some() {
+            let (assigned, listed) = tokio::join!(app_user, user);
+            (assigned?.is_some(), listed)
+        } else {
+            match app_user.await? {
+                Some(_) => (true, user.await),
+                None => return Ok(Named::Stranger),
+            }
+        };
         let has_access = known.is_some_and(|known| known.has_access);
-        let Some(listed) = okta.client.user(&id, &self.keep).await? else {
+        let Some(listed) = listed? else {
             let log = self.deletion(&id).await?;
             return Ok(match prove(&ReadById::Gone { log }) {
                 Proof::Out(reason) => Named::Out(reason),
