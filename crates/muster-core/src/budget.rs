@@ -25,10 +25,13 @@ const UNKNOWN_END_WAIT: SignedDuration = SignedDuration::from_secs(1);
 /// takes a moment to arrive.
 const SAME_WINDOW: SignedDuration = SignedDuration::from_secs(3);
 
-/// Of our share work that can wait leaves a twentieth, and at least two calls, to what cannot: a full run would otherwise
-/// take every window in its first seconds, and a leaver would wait for the next one.
-const KEPT_PART: u64 = 20;
-const KEPT_LEAST: u64 = 2;
+/// How long a window of Okta's lasts, in milliseconds.
+const WINDOW_MS: u64 = 60_000;
+
+/// Of our share work that can wait leaves so much to what cannot at the beginning of a window, in percent, and less and less
+/// until its end: a full run would otherwise take every window in its first seconds, and a leaver would wait for the next one.
+/// At the end nothing is left over.
+const KEPT_PERCENT: u64 = 50;
 
 #[derive(Debug, Clone, Default)]
 struct Bucket {
@@ -203,12 +206,35 @@ impl Bucket {
         let others = self.used.saturating_sub(self.own);
         // At least one call a window, or a small limit and a small share would never let anything through.
         let ours = (self.limit.saturating_sub(others) * share_percent / 100).max(1);
-        let kept = if patient { (ours / KEPT_PART).max(KEPT_LEAST) } else { 0 };
-        if self.own + self.in_flight < ours.saturating_sub(kept).max(1) {
-            return Ok(());
+        let taken = self.own + self.in_flight;
+        let until = || self.ends.or_else(|| now.checked_add(UNKNOWN_END_WAIT).ok()).unwrap_or(now);
+        if taken >= ours {
+            return Err(until());
         }
-        Err(self.ends.or_else(|| now.checked_add(UNKNOWN_END_WAIT).ok()).unwrap_or(now))
+        if patient && taken >= ours.saturating_sub(kept(ours, self.left_ms(now))).max(1) {
+            return Err(self.ends.map_or_else(until, |ends| fewer_kept(ends, ours, taken)));
+        }
+        Ok(())
     }
+
+    /// How long the present window still lasts; all of it while no reply told of its end.
+    fn left_ms(&self, now: Timestamp) -> u64 {
+        let left = self.ends.map(|ends| ends.duration_since(now).as_millis());
+        left.map_or(WINDOW_MS, |left| u64::try_from(left).unwrap_or(0)).min(WINDOW_MS)
+    }
+}
+
+/// How many calls of `ours` are left to what cannot wait so long before the window's end.
+fn kept(ours: u64, left_ms: u64) -> u64 {
+    ours * KEPT_PERCENT * left_ms / (100 * WINDOW_MS)
+}
+
+/// When so few calls are kept that one more may be made, while `taken` of `ours` are: `taken` is less.
+fn fewer_kept(ends: Timestamp, ours: u64, taken: u64) -> Timestamp {
+    // The last millisecond before the end at which one is kept fewer than there are.
+    let left_ms = ((ours - taken) * 100 * WINDOW_MS - 1) / (ours * KEPT_PERCENT);
+    let left_ms = i64::try_from(left_ms).unwrap_or(0);
+    ends.checked_sub(SignedDuration::from_millis(left_ms)).unwrap_or(ends)
 }
 
 #[cfg(test)]

@@ -70,6 +70,29 @@ fn what_others_use_is_theirs() {
 }
 
 #[test]
+fn work_that_can_wait_leaves_less_and_less_to_what_cannot() {
+    let mut budget = Budget::new(50);
+    // 60 calls a window, half of them ours; the window ends at 61.
+    budget.observe("users", 60, 60, at(60).as_second(), Some(at(0)), at(0));
+    let mut patient = |second: i64| {
+        (0..100).filter(|_| budget.start_patiently("users", at(second)).is_ok()).count()
+    };
+    // Half of ours at the beginning, and one more every two seconds.
+    assert_eq!([1, 2, 3, 31, 46, 60].map(&mut patient), [15, 1, 0, 7, 4, 3]);
+}
+
+#[test]
+fn what_cannot_wait_may_take_what_is_kept() {
+    let mut budget = Budget::new(50);
+    budget.observe("users", 60, 60, at(60).as_second(), Some(at(0)), at(0));
+    assert_eq!((0..100).filter(|_| budget.start_patiently("users", at(1)).is_ok()).count(), 15);
+    assert_eq!((0..100).filter(|_| budget.start("users", at(1)).is_ok()).count(), 15);
+    // Then nothing is left to anybody.
+    assert_eq!(budget.start_patiently("users", at(59)), Err(at(61)));
+    assert_eq!(budget.start("users", at(59)), Err(at(61)));
+}
+
+#[test]
 fn a_small_share_of_a_small_limit_is_one_call_a_window() {
     let mut budget = Budget::new(1);
     budget.observe("logs", 20, 20, at(60).as_second(), Some(at(0)), at(0));
@@ -120,6 +143,33 @@ fn replies_out_of_order_never_lower_the_count() {
 }
 
 proptest! {
+    /// Whoever waits as told is let through then and no earlier, and at the end of a window nothing of our share is left.
+    #[test]
+    fn work_that_can_wait_uses_all_in_the_end(
+        share in 1_u8..=100,
+        limit in 1_u64..2_000,
+        used in 0_u64..50,
+        begun in 0_i64..60,
+    ) {
+        let mut budget = Budget::new(share);
+        let remaining = limit.saturating_sub(used).max(1);
+        budget.observe("users", limit, remaining, at(60).as_second(), Some(at(begun)), at(begun));
+        let (ends, moment) = (at(61), SignedDuration::from_millis(1));
+        let ours = (remaining * u64::from(share) / 100).max(1);
+        let (mut now, mut made) = (at(begun), 0);
+        while now < ends {
+            match budget.start_patiently("users", now) {
+                Ok(()) => made += 1,
+                Err(until) => {
+                    prop_assert!(until > now, "{until} is not after {now}");
+                    prop_assert!(budget.clone().start_patiently("users", until - moment).is_err());
+                    now = until;
+                }
+            }
+        }
+        prop_assert_eq!(made, ours);
+    }
+
     /// Okta as it counts: windows of a minute that begin when they like, calls of others in between, our clock off.
     #[test]
     fn never_more_than_the_share(

@@ -122,7 +122,7 @@ async fn clients_of_one_org_keep_one_share_together() {
 
 #[tokio::test]
 async fn work_that_can_wait_leaves_some_of_the_share_to_what_cannot() {
-    // 10 calls a window, 5 of them ours: a full run takes 3 of these and waits, somebody who leaves does not.
+    // 10 calls a window, 5 of them ours: a full run leaves some of these, and somebody who leaves the company need not wait.
     let served = |remaining, at| limited(200, 10, remaining, at, &user("00u1ana"));
     let scene = Scene::new((0..5).map(|index| served(9 - index, 30)).chain([served(9, 62)]));
     let budget = SharedBudget::new(50);
