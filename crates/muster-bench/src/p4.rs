@@ -326,7 +326,8 @@ pub(crate) fn door(options: &DoorOptions) -> anyhow::Result<()> {
         let work = std::sync::Arc::new(Reader(reader));
         let service = app.listen_with(work).await?;
         println!("{}", serde_json::json!({"listen": service.listening().public.to_string()}));
-        service.run(std::future::pending()).await;
+        // It ends with the process.
+        let _ = service.run(std::future::pending()).await;
         Ok(())
     })
 }

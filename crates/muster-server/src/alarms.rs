@@ -13,15 +13,16 @@ use muster_core::rules::Rules;
 use muster_store::alarms::{AlarmMail, OpenAlarm, Raised, clear, raise};
 use muster_store::{Db, StoreError};
 
+use crate::clock::Clock;
 use crate::config::variables::wrap;
 use crate::mail::{Letter, Mailer};
 
 /// An alarm that lasts is noted as seen this often: a row that says so each minute would be written for nothing.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(10);
-/// Nobody else sends a mail for this long after somebody began to. Twenty people, each with a server that does not answer.
+/// Nobody else sends a mail for this long after somebody began to. Twenty people, each with a server that hardly answers.
 const MAIL_LEASE: SignedDuration = SignedDuration::from_mins(15);
-/// Mails that are begun at one look.
-const MAILS_AT_ONCE: i64 = 10;
+/// Mails that are sent one after the other before the clock is looked at again.
+const MAILS_AT_ONCE: usize = 10;
 /// Pauses between tries of one mail, doubled each time.
 const MAIL_AGAIN: SignedDuration = SignedDuration::from_mins(2);
 const MAIL_AGAIN_LONGEST: SignedDuration = SignedDuration::from_hours(6);
@@ -41,8 +42,7 @@ pub struct Ticked {
     pub unmailed: usize,
 }
 
-/// Looks at all tenants once: raises and ends alarms, and tells by mail what was not told yet. To be called about once a minute;
-/// any number of processes may.
+/// [`look`] and [`tell`], one after the other.
 pub async fn tick(
     db: &Db,
     mailer: Option<&Mailer>,
@@ -51,7 +51,7 @@ pub async fn tick(
 ) -> Result<Ticked, StoreError> {
     let mut ticked = look(db, ids, now).await?;
     if let Some(mailer) = mailer {
-        tell(db, mailer, now, &mut ticked).await?;
+        tell(db, mailer, &Clock::manual(now), &mut ticked).await?;
     }
     Ok(ticked)
 }
@@ -64,7 +64,8 @@ struct Changes {
     over: Vec<AlarmCode>,
 }
 
-async fn look(db: &Db, ids: &mut IdSource, now: Timestamp) -> Result<Ticked, StoreError> {
+/// Looks at all tenants once: raises and ends alarms. To be called about once a minute; any number of processes may.
+pub async fn look(db: &Db, ids: &mut IdSource, now: Timestamp) -> Result<Ticked, StoreError> {
     let eight: Vec<&str> = TYPES.iter().filter(|kind| kind.eight).map(|kind| kind.name).collect();
     let facts = db.alarm_facts(&eight).await?;
     let mut open: BTreeMap<TenantId, Vec<OpenAlarm>> = BTreeMap::new();
@@ -104,7 +105,11 @@ async fn look(db: &Db, ids: &mut IdSource, now: Timestamp) -> Result<Ticked, Sto
             }
             // The tenant went away meanwhile.
             Err(StoreError::NoTenant(_)) => {}
-            Err(error) => return Err(error),
+            // One tenant's trouble is not another's.
+            Err(error) => {
+                let error = crate::telemetry::chain(&error);
+                tracing::error!(%tenant, error, "alarms could not be written down");
+            }
         }
     }
     ticked.open = db.open_alarms().await?.len();
@@ -145,39 +150,63 @@ async fn write(
     Ok((raised, cleared))
 }
 
-async fn tell(
+/// Tells by mail what was not told yet. It takes as long as the mail server does, so nobody should wait for it.
+pub async fn tell(
     db: &Db,
     mailer: &Mailer,
-    now: Timestamp,
+    clock: &Clock,
     ticked: &mut Ticked,
 ) -> Result<(), StoreError> {
-    for mail in db.claim_alarm_mail(now, MAIL_LEASE, MAILS_AT_ONCE).await? {
-        let tenant = db.tenant(mail.alarm.tenant);
-        let mut told = mail.told.clone();
-        let mut again = false;
-        for person in tenant.alarm_recipients().await? {
-            if told.contains(&person.id) {
-                continue;
-            }
-            let letter = letter(&mail, person.id, &person.email);
-            match mailer.send(&letter, now).await {
-                Ok(()) => {
-                    ticked.mailed += 1;
-                    told.push(person.id);
-                }
-                Err(error) => {
-                    ticked.unmailed += 1;
-                    let may_pass = error.may_pass();
-                    let error = chain(&error);
-                    tracing::warn!(tenant = %tenant.id(), person = %person.id, error, may_pass, "mail did not leave");
-                    again |= may_pass;
-                }
-            }
+    for _ in 0..MAILS_AT_ONCE {
+        // One at a time: a server that is away must not keep mails from a process that reaches it.
+        let Some(mail) = db.claim_alarm_mail(clock.now(), MAIL_LEASE, 1).await?.pop() else {
+            return Ok(());
+        };
+        if !tell_of(db, mailer, clock, &mail, ticked).await? {
+            return Ok(());
         }
-        let again_at = again.then(|| now.checked_add(pause(mail.tries)).unwrap_or(now));
-        tenant.alarm_mailed(mail.alarm.id, &told, again_at, now).await?;
     }
     Ok(())
+}
+
+/// Sends one alarm's mail to everybody who has not got it. False: the server is away.
+async fn tell_of(
+    db: &Db,
+    mailer: &Mailer,
+    clock: &Clock,
+    mail: &AlarmMail,
+    ticked: &mut Ticked,
+) -> Result<bool, StoreError> {
+    let tenant = db.tenant(mail.alarm.tenant);
+    let mut told = mail.told.clone();
+    let (mut again, mut away) = (false, false);
+    for person in tenant.alarm_recipients().await? {
+        if told.contains(&person.id) {
+            continue;
+        }
+        let letter = letter(mail, person.id, &person.email);
+        match mailer.send(&letter, clock.now()).await {
+            Ok(()) => {
+                ticked.mailed += 1;
+                told.push(person.id);
+            }
+            Err(error) => {
+                ticked.unmailed += 1;
+                let (may_pass, code) = (error.may_pass(), error.code());
+                // Not the server's own words: they may name the address.
+                tracing::warn!(tenant = %tenant.id(), person = %person.id, %error, code, may_pass, "mail did not leave");
+                again |= may_pass;
+                away = error.is_away();
+            }
+        }
+        if away {
+            break;
+        }
+    }
+    let now = clock.now();
+    let again_at = again.then(|| now.checked_add(pause(mail.tries)).unwrap_or(now));
+    tenant.alarm_mailed(mail.alarm.id, &told, again_at, now).await?;
+    Ok(!away)
 }
 
 fn pause(tries: i64) -> SignedDuration {
@@ -225,17 +254,6 @@ fn paragraph(body: &mut String, text: &str) {
         body.push('\n');
     }
     body.push('\n');
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -53,6 +53,19 @@ impl MailError {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::NotNow(_))
     }
+
+    /// Whether the server said nothing at all: nobody's mail would leave now.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::NotNow(error) if error.status().is_none())
+    }
+
+    /// The server's answer as a number (RFC 5321 4.2), if it gave one.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(error) | Self::NotNow(error) => error.status().map(u16::from),
+            Self::Unwritable(_) => None,
+        }
+    }
 }
 
 /// Why mail cannot be sent at all.

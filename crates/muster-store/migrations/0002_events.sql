@@ -54,6 +54,8 @@ CREATE TABLE jobs (
     -- How often it was taken.
     attempts BIGINT NOT NULL,
     enqueued_at BIGINT NOT NULL,
+    -- When it was asked for last: what was read before that does not answer it.
+    asked_at BIGINT NOT NULL,
     -- A word of core::run::RunCause.
     cause TEXT NOT NULL,
     -- The newest event that asks for it.
@@ -119,7 +121,9 @@ CREATE TABLE log_cursors (
     last_published BIGINT,
     polled_at BIGINT,
     -- null while all is well, else the code of what is wrong.
-    state TEXT
+    state TEXT,
+    -- Names the types of events that the next page holds.
+    types TEXT
 );
 
 -- The groups assigned to the app.

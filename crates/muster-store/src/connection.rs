@@ -229,6 +229,14 @@ pub async fn set_attention(write: &mut Write, code: Option<&str>) -> Result<(), 
         .await
 }
 
+/// Notes that what needed a person is over, if it was this.
+pub async fn end_attention(write: &mut Write, code: &str) -> Result<(), StoreError> {
+    if load(write).await?.attention.as_deref() == Some(code) {
+        set_attention(write, None).await?;
+    }
+    Ok(())
+}
+
 /// Notes the stable id of the Okta organisation.
 pub async fn set_org_id(write: &mut Write, org_id: &str) -> Result<(), StoreError> {
     let present = load(write).await?;

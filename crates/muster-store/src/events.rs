@@ -73,6 +73,8 @@ pub struct Arrival {
     pub version: i64,
     pub delivery_id: String,
     pub at: Timestamp,
+    /// Whether this is a later part of a call whose beginning counts.
+    pub rest: bool,
     pub events: Vec<Arrived>,
 }
 
@@ -135,7 +137,7 @@ pub(crate) async fn store(
     let due: BTreeSet<Due> =
         jobs.iter().map(|(tenant, job)| Due { tenant: *tenant, lane: job.lane }).collect();
     Ok(Stored {
-        deliveries: arrivals.len(),
+        deliveries: arrivals.iter().filter(|arrival| !arrival.rest).count(),
         fresh: fresh.len(),
         copies: all - fresh.len(),
         due: due.into_iter().collect(),
@@ -156,7 +158,7 @@ async fn count(tx: &mut Tx, arrivals: &[Arrival]) -> Result<(), StoreError> {
     let mut tallies: BTreeMap<TenantId, Tally> = BTreeMap::new();
     for arrival in arrivals {
         let tally = tallies.entry(arrival.tenant).or_default();
-        tally.deliveries += 1;
+        tally.deliveries += i64::from(!arrival.rest);
         let at = micros(arrival.at);
         tally.first = Some(tally.first.map_or(at, |first| first.min(at)));
         tally.last = tally.last.max(Some(at));

@@ -122,6 +122,14 @@ macro_rules! of_tenant {
     };
 }
 
+macro_rules! verified {
+    () => {
+        "INSERT INTO hook_state (tenant_id, version, deliveries, events, ignored, unknown_types, refused, verified_at)
+         SELECT column1, 0, 0, 0, 0, 0, 0, column2 FROM v WHERE column1 IS NOT NULL
+         ON CONFLICT (tenant_id) DO UPDATE SET verified_at = excluded.verified_at"
+    };
+}
+
 /// The arguments of a statement from [`of_tenant`], which `first` tells the tenant.
 fn fields(first: Arg<'_>) -> [Arg<'_>; 3] {
     let [current, before] = [SecretField::HookSecret, SecretField::HookSecretBefore];
@@ -142,6 +150,24 @@ impl SecretsRow {
 }
 
 impl Db {
+    /// Notes that the hooks of these tenants were verified; `proven` when whoever did it showed the secret, so that wrong ones
+    /// shown before are of the past.
+    pub async fn note_verified(
+        &self,
+        tenants: &[TenantId],
+        proven: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<Arg<'_>> =
+            tenants.iter().flat_map(|tenant| [(*tenant).into(), micros(now).into()]).collect();
+        let sql = if proven {
+            concat!(verified!(), ", refused = 0, refused_since = NULL")
+        } else {
+            verified!()
+        };
+        self.execute_rows(2, &rows, sql).await.map(drop)
+    }
+
     /// What the door of a subdomain goes by; `None` when there is no such tenant.
     pub async fn door(
         &self,
@@ -238,14 +264,6 @@ impl TenantDb {
             undelivered_why: row.undelivered_why,
         });
         Ok(state.unwrap_or_default())
-    }
-
-    /// Notes that Okta verified the hook.
-    pub async fn note_verified(&self, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "INSERT INTO hook_state (tenant_id, version, deliveries, events, ignored, unknown_types, refused, verified_at)
-                   VALUES ($1, 0, 0, 0, 0, 0, 0, $2)
-                   ON CONFLICT (tenant_id) DO UPDATE SET verified_at = excluded.verified_at, refused = 0, refused_since = NULL";
-        self.db().execute(sql, &[self.id().into(), micros(now).into()]).await.map(drop)
     }
 
     /// Notes `times` calls with a wrong secret, the first of them at `since`.

@@ -27,7 +27,7 @@ pub enum TakenIn {
 
 /// Rows that are sorted in one transaction at most, …
 const ROWS_MAX: i64 = 64;
-/// … and events, save that a row is never split: it bounds how long the writer is held.
+/// … and events, save that a row is never split: it bounds how long the writer is held. A row holds no more.
 const EVENTS_MAX: usize = 128;
 
 #[derive(sqlx::FromRow)]
@@ -57,20 +57,27 @@ impl Db {
         ids: &mut IdSource,
         now: Timestamp,
     ) -> Result<TakenIn, StoreError> {
-        let packed: Vec<Call<'_>> = arrivals.iter().map(Call::of).collect();
-        let calls = serde_json::to_string(&packed).map_err(|_| bad(Uuid::nil()))?;
+        let parts: Vec<String> = parted(arrivals)
+            .iter()
+            .map(|calls| serde_json::to_string(calls).map_err(|_| bad(Uuid::nil())))
+            .collect::<Result<_, _>>()?;
         let doors: BTreeSet<(TenantId, i64)> =
             arrivals.iter().map(|arrival| (arrival.tenant, arrival.version)).collect();
-        // One statement for both: the first row is what is stored, every row is a door that must stand.
-        let (mut id, mut calls) = (Some(ids.draw(now)), Some(calls));
-        let mut rows: Vec<Arg<'_>> = Vec::with_capacity(doors.len() * 5);
-        for (tenant, version) in &doors {
+        // One statement for both: what is stored, and the doors that must stand.
+        let mut rows: Vec<Arg<'_>> = Vec::with_capacity(doors.len().max(parts.len()) * 5);
+        let mut doors_left = doors.iter();
+        let mut parts_left = parts.iter();
+        loop {
+            let (part, door) = (parts_left.next(), doors_left.next());
+            if part.is_none() && door.is_none() {
+                break;
+            }
             rows.extend([
-                id.take().into(),
+                part.map(|_| ids.draw(now)).into(),
                 micros(now).into(),
-                calls.take().into(),
-                (*tenant).into(),
-                (*version).into(),
+                part.map(String::as_str).into(),
+                door.map(|(tenant, _)| tenant.uuid()).into(),
+                Arg::Int(door.map(|(_, version)| *version)),
             ]);
         }
         let stored = self
@@ -157,12 +164,37 @@ fn bad(id: Uuid) -> StoreError {
     StoreError::BadRow { table: "hook_inbox", column: "calls", id: id.to_string() }
 }
 
-/// A call as it is kept.
+/// What goes into each row: calls of so many events together, and long ones in parts.
+fn parted(arrivals: &[Arrival]) -> Vec<Vec<Call<'_>>> {
+    let mut rows: Vec<Vec<Call<'_>>> = Vec::new();
+    let mut room = 0;
+    for arrival in arrivals {
+        // A call without events is one of no parts, and counts.
+        let mut parts = arrival.events.chunks(EVENTS_MAX).peekable();
+        let first = parts.next().unwrap_or_default();
+        for (n, part) in std::iter::once(first).chain(parts).enumerate() {
+            match rows.last_mut() {
+                Some(row) if part.len() <= room => row.push(Call::of(arrival, part, n > 0)),
+                _ => {
+                    room = EVENTS_MAX;
+                    rows.push(vec![Call::of(arrival, part, n > 0)]);
+                }
+            }
+            room -= part.len();
+        }
+    }
+    rows
+}
+
+/// A call as it is kept, or a part of it.
 #[derive(Serialize, Deserialize)]
 struct Call<'a> {
     tenant: TenantId,
     at: i64,
     delivery: std::borrow::Cow<'a, str>,
+    /// Whether an earlier part of the same call is kept, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rest: bool,
     events: Vec<Packed<'a>>,
 }
 
@@ -177,7 +209,7 @@ struct Packed<'a>(
 );
 
 impl<'a> Call<'a> {
-    fn of(arrival: &'a Arrival) -> Self {
+    fn of(arrival: &'a Arrival, events: &'a [Arrived], rest: bool) -> Self {
         let pack = |event: &'a Arrived| {
             let (kind, key) = match &event.hint {
                 Hint::Person(id) => (Some(kind::PERSON), id.as_str()),
@@ -199,7 +231,8 @@ impl<'a> Call<'a> {
             tenant: arrival.tenant,
             at: micros(arrival.at),
             delivery: arrival.delivery_id.as_str().into(),
-            events: arrival.events.iter().map(pack).collect(),
+            rest,
+            events: events.iter().map(pack).collect(),
         }
     }
 
@@ -221,6 +254,7 @@ impl<'a> Call<'a> {
             version: 0,
             delivery_id: self.delivery.into_owned(),
             at: from_micros(self.at)?,
+            rest: self.rest,
             events: self.events.into_iter().map(event).collect::<Option<_>>()?,
         })
     }
@@ -253,12 +287,44 @@ mod tests {
         ];
         let events = hints.into_iter().enumerate().map(|(n, hint)| event(n, hint)).collect();
         let tenant = TenantId::new(Uuid::from_u128(7));
-        let arrival = Arrival { tenant, version: 0, delivery_id: "d \u{0} ü".into(), at, events };
-        let text = serde_json::to_string(&[Call::of(&arrival)]).expect("json");
+        let arrival = Arrival { tenant, version: 0, delivery_id: "d \u{0} ü".into(), at, rest: false, events };
+        let text = serde_json::to_string(&parted(std::slice::from_ref(&arrival))[0]).expect("json");
         assert_eq!(unpacked(&text), Some(vec![arrival]));
         for odd in ["", "{}", "[{}]", "[{\"tenant\":\"ten_\"}]", &text.replace("person", "planet")]
         {
             assert_eq!(unpacked(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_row_holds_so_many_events_and_no_more() {
+        let at = Timestamp::from_second(1_000).expect("a time");
+        let arrival = |call: usize, events: usize| Arrival {
+            tenant: TenantId::new(Uuid::from_u128(7)),
+            version: 0,
+            delivery_id: format!("d{call}"),
+            at,
+            rest: false,
+            events: (0..events)
+                .map(|n| Arrived {
+                    uuid: format!("e{call}-{n}"),
+                    event_type: "user.lifecycle.suspend".into(),
+                    published: None,
+                    hint: Hint::App,
+                })
+                .collect(),
+        };
+        let sizes = [1, 0, 127, 1, 300, 128, 84, 1, 5_000];
+        let arrivals: Vec<_> = sizes.iter().enumerate().map(|(n, size)| arrival(n, *size)).collect();
+        let rows = parted(&arrivals);
+        let events = |row: &Vec<Call<'_>>| row.iter().map(|call| call.events.len()).sum::<usize>();
+        assert!(rows.iter().all(|row| events(row) <= EVENTS_MAX));
+        assert!(rows.len() <= sizes.iter().sum::<usize>() / EVENTS_MAX + sizes.len());
+        // Each call counts once, and nothing is lost or turned round.
+        let calls: Vec<_> = rows.iter().flatten().collect();
+        assert_eq!(calls.iter().filter(|call| !call.rest).count(), sizes.len());
+        let told: Vec<_> = calls.iter().flat_map(|call| &call.events).map(|event| &*event.0).collect();
+        let all: Vec<_> = arrivals.iter().flat_map(|call| &call.events).map(|event| &*event.uuid).collect();
+        assert_eq!(told, all);
     }
 }

@@ -209,12 +209,13 @@ pub(crate) async fn enqueue_in(
     tx.execute_rows(
         COLUMNS,
         &args,
-        "INSERT INTO jobs (tenant_id, id, lane, kind, key, state, priority, due_at, attempts, enqueued_at, cause, event_id)
-         SELECT column1, column2, column3, column4, column5, 'waiting', column6, column7, 0, column8, column9, column10
+        "INSERT INTO jobs (tenant_id, id, lane, kind, key, state, priority, due_at, attempts, enqueued_at, asked_at, cause, event_id)
+         SELECT column1, column2, column3, column4, column5, 'waiting', column6, column7, 0, column8, column8, column9, column10
          FROM v WHERE column1 IS NOT NULL
          ON CONFLICT (tenant_id, kind, key) WHERE state = 'waiting' DO UPDATE SET
              priority = CASE WHEN excluded.priority < jobs.priority THEN excluded.priority ELSE jobs.priority END,
              due_at = CASE WHEN excluded.due_at < jobs.due_at THEN excluded.due_at ELSE jobs.due_at END,
+             asked_at = CASE WHEN excluded.asked_at > jobs.asked_at THEN excluded.asked_at ELSE jobs.asked_at END,
              cause = CASE WHEN excluded.event_id IS NULL THEN jobs.cause ELSE excluded.cause END,
              event_id = COALESCE(excluded.event_id, jobs.event_id)",
     )
@@ -428,7 +429,7 @@ pub async fn drop_covered(
         )
         .await?;
     // A day that began somewhere is another matter: a full run goes by the day where the tenant lives.
-    let sql = "DELETE FROM jobs WHERE tenant_id = $1 AND lane = 'person' AND state = 'waiting' AND enqueued_at <= $2
+    let sql = "DELETE FROM jobs WHERE tenant_id = $1 AND lane = 'person' AND state = 'waiting' AND asked_at <= $2
                AND cause <> 'start_date' AND NOT EXISTS
                    (SELECT 1 FROM run_items i WHERE i.tenant_id = $1 AND i.run_id = $3 AND i.okta_user_id = jobs.key
                     AND i.change = 'skip' AND i.problems = 'record_unreadable')";
@@ -438,16 +439,18 @@ pub async fn drop_covered(
 /// What waits in the person lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
-    /// People who are due.
+    /// People who are due and whom a full run would read as well.
     pub people: u64,
     /// Since when the first of them waits.
-    pub oldest: Timestamp,
+    pub oldest: Option<Timestamp>,
     /// When the last event came by hook.
     pub last_event: Option<Timestamp>,
     /// How many people the newest finished full run read; `None` before there was one.
     pub listed: Option<u64>,
     /// A full run is asked for or under way that has not begun to read, or began after the first of them was asked for.
     pub covered_soon: bool,
+    /// The last full run that ended did not see everything, or nothing at all: the next would hardly fare better so soon.
+    pub last_failed: bool,
 }
 
 impl TenantDb {
@@ -456,6 +459,7 @@ impl TenantDb {
         #[derive(sqlx::FromRow)]
         struct Row {
             n: i64,
+            covered: i64,
             oldest: Option<i64>,
             last_event: Option<i64>,
         }
@@ -463,26 +467,26 @@ impl TenantDb {
         let row: Option<Row> = self
             .db()
             .fetch_optional(
-                "SELECT COUNT(*) AS n, MIN(enqueued_at) AS oldest,
+                "SELECT COUNT(*) AS n,
+                        COUNT(CASE WHEN cause <> 'start_date' THEN 1 END) AS covered,
+                        MIN(CASE WHEN cause <> 'start_date' THEN enqueued_at END) AS oldest,
                         (SELECT last_event_at FROM hook_state WHERE tenant_id = $1) AS last_event
                  FROM jobs WHERE tenant_id = $1 AND lane = 'person' AND state = 'waiting' AND due_at <= $2",
                 &args,
             )
             .await?;
-        let Some((row, oldest)) =
-            row.and_then(|row| row.oldest.and_then(from_micros).map(|oldest| (row, oldest)))
-        else {
-            return Ok(None);
-        };
+        let Some(row) = row.filter(|row| row.n > 0) else { return Ok(None) };
+        let oldest = row.oldest.and_then(from_micros);
         let full = self.newest_full_run().await?;
         let open = self.open_full_run().await?;
         Ok(Some(Backlog {
-            people: u64::try_from(row.n).unwrap_or(0),
+            people: u64::try_from(row.covered).unwrap_or(0),
             oldest,
             last_event: row.last_event.and_then(from_micros),
             listed: full.map(|run| run.counts.read),
             covered_soon: open
-                .is_some_and(|run| run.read_started_at.is_none_or(|began| began >= oldest)),
+                .is_some_and(|run| run.read_started_at.is_none_or(|began| oldest <= Some(began))),
+            last_failed: self.full_run_failed_last().await?,
         }))
     }
 }

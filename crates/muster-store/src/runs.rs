@@ -185,6 +185,22 @@ impl TenantDb {
         row.map(Run::try_from).transpose()
     }
 
+    /// Whether the last full run that ended did not see everything.
+    pub async fn full_run_failed_last(&self) -> Result<bool, StoreError> {
+        let row: Option<RunRow> = self
+            .db()
+            .fetch_optional(
+                select_run!(
+                    "AND kind = 'full' AND approves IS NULL AND state NOT IN ('queued', 'running')
+                     ORDER BY id DESC LIMIT 1"
+                ),
+                &[self.id().into()],
+            )
+            .await?;
+        let last = row.map(Run::try_from).transpose()?;
+        Ok(last.is_some_and(|run| matches!(run.state, RunState::Incomplete | RunState::Failed)))
+    }
+
     /// The full run that is asked for or under way, the newest if there are several.
     pub async fn open_full_run(&self) -> Result<Option<Run>, StoreError> {
         let row: Option<RunRow> = self

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock, random_seed, stopped};
+use crate::alarms::Ticked;
 use crate::mail::Mailer;
 use crate::telemetry::chain;
 use crate::{alarms, schedule};
@@ -24,7 +25,6 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(super) struct Clockwork {
     pub(super) db: Db,
     pub(super) clock: Clock,
-    pub(super) mailer: Option<Mailer>,
     /// How often the System Log is read; `None`: never.
     pub(super) log_poll: Option<Duration>,
     pub(super) wake: mpsc::UnboundedSender<Due>,
@@ -46,7 +46,7 @@ impl Clockwork {
             if let Err(error) = self.look(&mut ids, now).await {
                 tracing::error!(error = %chain(&error), "what is due by the clock could not be seen to");
             }
-            if let Err(error) = alarms::tick(&self.db, self.mailer.as_ref(), &mut ids, now).await {
+            if let Err(error) = alarms::look(&self.db, &mut ids, now).await {
                 tracing::error!(error = %chain(&error), "alarms could not be looked at");
             }
         }
@@ -87,5 +87,37 @@ impl Clockwork {
             let _ = self.wake.send(Due { tenant: tenant.id(), lane: MISC });
         }
         Ok(())
+    }
+}
+
+/// Sends the mail about alarms. On its own: a mail server that hardly answers must keep nobody's daily run.
+pub(super) struct Post {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) mailer: Mailer,
+}
+
+impl Post {
+    /// Sends until `stop` says so.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return,
+                _ = looks.tick() => {}
+            }
+            let mut ticked = Ticked::default();
+            let telling = alarms::tell(&self.db, &self.mailer, &self.clock, &mut ticked);
+            tokio::select! {
+                biased;
+                // What was being sent is sent again once its lease is over.
+                () = stopped(&mut stop) => return,
+                told = telling => if let Err(error) = told {
+                    tracing::error!(error = %chain(&error), "mail about alarms could not be seen to");
+                }
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::clockwork::Clockwork;
+use super::clockwork::{Clockwork, Post};
 use super::{App, OpenError, worker};
 use crate::clock::{Clock, random_seed, stopped};
 use crate::config::{Config, variables};
@@ -44,6 +44,7 @@ pub struct Service {
     groups: Groups,
     jobs: Jobs,
     clockwork: Clockwork,
+    post: Option<Post>,
     wakes: mpsc::UnboundedReceiver<Due>,
     public: TcpListener,
     operators: Option<TcpListener>,
@@ -115,11 +116,14 @@ impl App {
                 stop: stopped,
             },
         );
-        let mailer = self.mailer()?;
-        let clockwork = Clockwork {
+        let post = self.mailer()?.map(|mailer| Post {
             db: self.db.clone(),
             clock: self.clock.clone(),
             mailer,
+        });
+        let clockwork = Clockwork {
+            db: self.db.clone(),
+            clock: self.clock.clone(),
             log_poll: self.config.log_poll,
             wake,
         };
@@ -143,6 +147,7 @@ impl App {
             groups,
             jobs,
             clockwork,
+            post,
             wakes,
             public,
             operators,
@@ -162,6 +167,11 @@ async fn bind(
     Ok((listener, here))
 }
 
+/// A part of the service ended by itself, which none should: the log says which and why.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the service ended by itself; the log says why. Nothing is lost; start it again")]
+pub struct PartEnded;
+
 impl Service {
     /// Where it listens.
     pub fn listening(&self) -> Listening {
@@ -170,32 +180,43 @@ impl Service {
 
     /// Answers and works until `stop` is over. Then nothing new is taken, answers under way are given, what was taken is
     /// stored, and work is finished or left to others.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    ///
+    /// [`PartEnded`], after the same.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), PartEnded> {
         let Self {
-            db, clock, metrics, web, groups, jobs, clockwork, wakes, public, operators, ..
+            db, clock, metrics, web, groups, jobs, clockwork, post, wakes, public, operators, ..
         } = self;
         let stopped = || self.stop.subscribe();
         let mut tasks: JoinSet<()> = JoinSet::new();
         tasks.spawn(groups.run());
         tasks.spawn(jobs.run(wakes, stopped()));
         tasks.spawn(clockwork.run(stopped()));
+        if let Some(post) = post {
+            tasks.spawn(post.run(stopped()));
+        }
         tasks.spawn(web::serve(public, web.public(), clock.clone(), stopped()));
         if let Some(listener) = operators {
             tasks.spawn(web::serve(listener, web.operators(), clock.clone(), stopped()));
         }
         tasks.spawn(compare_clocks(db, clock, metrics, stopped()));
         drop(web);
-        tokio::select! {
-            () = stop => {}
+        let failed = tokio::select! {
+            () = stop => false,
             // None of them ends by itself.
-            ended = tasks.join_next() => tracing::error!(?ended, "a part of the service ended"),
-        }
+            ended = tasks.join_next() => {
+                tracing::error!(?ended, "a part of the service ended");
+                true
+            }
+        };
         tracing::info!("stopping");
         self.stop.send_replace(true);
         let all = async { while tasks.join_next().await.is_some() {} };
         if timeout(GOODBYE, all).await.is_err() {
             tracing::warn!("not everything ended in time; nothing of it is lost");
         }
+        if failed { Err(PartEnded) } else { Ok(()) }
     }
 }
 

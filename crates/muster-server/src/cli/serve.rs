@@ -25,7 +25,7 @@ pub(super) async fn run(cx: &mut Context) -> Result<Exit, CliError> {
     cx.out.say(&told, text)?;
     cx.out.flush()?;
     tracing::info!(public = %at.public, operators = ?at.operators, "listening");
-    service.run(stop).await;
+    service.run(stop).await.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }

@@ -93,6 +93,8 @@ pub(super) struct Job<'a> {
     calls_before: i64,
     /// Those whom a person run is about, with what asked for them.
     pub(super) named: Vec<NamedJob>,
+    /// Whether Okta answered for somebody of a person run, and refused nobody.
+    pub(super) was_answered: bool,
     /// Whose rows this worker wrote, or would have if nothing were held.
     pub(super) touched: BTreeSet<String>,
     /// A transaction that several steps share.
@@ -136,6 +138,7 @@ impl<'a> Job<'a> {
             calls_before,
             held: None,
             named,
+            was_answered: false,
             touched: BTreeSet::new(),
             begun: Timestamp::UNIX_EPOCH,
         })

@@ -42,9 +42,10 @@ const REST: SignedDuration = SignedDuration::from_secs(2);
 /// … and at most.
 pub(super) const REST_MAX: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whether more people wait than a full listing would cost calls.
+/// Whether more people wait than a full listing would cost calls. Where listings fail people are read one by one all the same:
+/// the failed run is tried again in its own time, and a leaver must not wait for that.
 pub(super) fn is_storm(backlog: &Backlog) -> bool {
-    let Some(listed) = backlog.listed else { return false };
+    let Some(listed) = backlog.listed.filter(|_| !backlog.last_failed) else { return false };
     let pages = listed / PAGE + 2;
     backlog.people > FEW && backlog.people * CALLS > pages
 }
@@ -52,8 +53,12 @@ pub(super) fn is_storm(backlog: &Backlog) -> bool {
 /// Whether it is time for the full run that takes the place of a storm: not before a run that covers it already.
 pub(super) fn is_over(backlog: &Backlog, now: Timestamp) -> bool {
     let quiet = backlog.last_event.is_none_or(|last| now.duration_since(last) >= QUIET);
-    let patient = now.duration_since(backlog.oldest) < PATIENCE;
+    let patient = backlog.oldest.is_some_and(|oldest| now.duration_since(oldest) < PATIENCE);
     !backlog.covered_soon && (quiet || !patient)
+}
+
+fn is_refusal(error: &OktaError) -> bool {
+    matches!(error.kind(), ErrorKind::Credentials | ErrorKind::Rights)
 }
 
 /// What a read by id came to.
@@ -83,6 +88,8 @@ impl Job<'_> {
         let reads = stream::iter(reads).buffered(AT_ONCE).collect::<Vec<_>>();
         let reads = self.beating(reads).await?;
         let mut refused = None;
+        self.was_answered = reads.iter().any(|(_, read)| read.is_ok())
+            && !reads.iter().any(|(_, read)| matches!(read, Err(error) if is_refusal(error)));
         let (mut staged, mut notes, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for (named, read) in reads {
             match read {

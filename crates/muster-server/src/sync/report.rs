@@ -69,8 +69,12 @@ impl Job<'_> {
         if let (Some(held), RunState::Done) = (self.run.approves, state) {
             items::settle_approved(&mut write, held, self.run.id, self.now()).await?;
         }
-        if state != RunState::Incomplete {
+        // Some people's answers say nothing of the listing; that the token is taken they show.
+        if self.run.kind != RunKind::Person && state != RunState::Incomplete {
             connection::set_attention(&mut write, None).await?;
+        } else if self.was_answered {
+            let refused = ProblemCode::TokenRefused.name();
+            connection::end_attention(&mut write, refused).await?;
         }
         if self.run.kind == RunKind::Person {
             return self.settle_named(write, state).await;

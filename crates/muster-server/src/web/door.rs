@@ -143,7 +143,8 @@ impl Shared {
             let text = "this is where Okta delivers events; it has nothing to show";
             return (told(StatusCode::BAD_REQUEST, text), Call::NotFound);
         };
-        self.group.verified(guest.door.tenant);
+        // Whoever shows a wrong secret does not come so far.
+        self.group.verified(guest.door.tenant, guest.shown.is_some());
         let answer = serde_json::json!({"verification": challenge}).to_string();
         ([(header::CONTENT_TYPE, "application/json")], answer).into_response_as(Call::Verified)
     }
@@ -214,7 +215,7 @@ impl Shared {
         }
         let (tenant, version) = (door.tenant, door.version);
         let delivery_id = delivery.id.clone().into_owned();
-        self.group.store(Arrival { tenant, version, delivery_id, at, events }).await
+        self.group.store(Arrival { tenant, version, delivery_id, at, rest: false, events }).await
     }
 
     /// Keeps a body aside and makes a full run due.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -85,11 +85,19 @@ pub(super) struct Doors {
 /// A door, and who is looking at it.
 pub(super) struct Slot {
     slug: TenantSlug,
-    kept: Mutex<Option<Arc<Kept>>>,
+    seen: Mutex<Seen>,
     /// Looks that were begun.
     looks: AtomicU64,
     looking: tokio::sync::Mutex<()>,
     pub(super) refusals: Refusals,
+}
+
+/// What the last look that came to its end saw.
+#[derive(Default)]
+struct Seen {
+    /// Which look that was; 0: none yet. One that failed or was given up saw nothing, so nobody may go by it.
+    look: u64,
+    kept: Option<Arc<Kept>>,
 }
 
 /// How many looks had been begun when somebody came.
@@ -107,7 +115,7 @@ impl Doors {
         let slot = slots.entry(slug).or_insert_with_key(|slug| {
             Arc::new(Slot {
                 slug: slug.clone(),
-                kept: Mutex::default(),
+                seen: Mutex::default(),
                 looks: AtomicU64::new(0),
                 looking: tokio::sync::Mutex::default(),
                 refusals: Refusals::default(),
@@ -135,29 +143,19 @@ impl Doors {
         came: Came,
         slowed: bool,
     ) -> Result<Option<Arc<Kept>>, StoreError> {
+        // However this look ends: names of tenants that do not exist are without number.
+        let _forgotten = Stranger { doors: self, slot };
         let looking = slot.looking.lock().await;
-        if slot.looks.load(Ordering::SeqCst) > came.0 {
-            return Ok(slot.last());
+        if let Some(kept) = slot.after(came) {
+            return Ok(kept);
         }
         if slowed {
             self.clock.pause(SLOWED).await;
         }
-        slot.looks.fetch_add(1, Ordering::SeqCst);
-        let found = self.db.door(&slot.slug, self.clock.now()).await;
-        let kept = match found {
-            Ok(door) => door.map(|door| Arc::new(Kept::of(door))),
-            Err(error) => {
-                // Nobody may take this for a look.
-                slot.set(None);
-                self.forget(slot);
-                return Err(error);
-            }
-        };
-        slot.set(kept.clone());
-        if kept.is_none() {
-            // Names of tenants that do not exist are without number.
-            self.forget(slot);
-        }
+        let look = slot.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        let door = self.db.door(&slot.slug, self.clock.now()).await?;
+        let kept = door.map(|door| Arc::new(Kept::of(door)));
+        slot.set(Seen { look, kept: kept.clone() });
         drop(looking);
         Ok(kept)
     }
@@ -170,18 +168,116 @@ impl Doors {
     }
 }
 
+/// Whose door nobody has seen is forgotten at the end of a look.
+struct Stranger<'a> {
+    doors: &'a Doors,
+    slot: &'a Arc<Slot>,
+}
+
+impl Drop for Stranger<'_> {
+    fn drop(&mut self) {
+        if self.slot.last().is_none() {
+            self.doors.forget(self.slot);
+        }
+    }
+}
+
 impl Slot {
     /// The door as it was last seen.
     pub(super) fn last(&self) -> Option<Arc<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.locked().kept.clone()
     }
 
-    fn set(&self, kept: Option<Arc<Kept>>) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    /// What a look saw that began after somebody came, if there was one.
+    fn after(&self, came: Came) -> Option<Option<Arc<Kept>>> {
+        let seen = self.locked();
+        (seen.look > came.0).then(|| seen.kept.clone())
+    }
+
+    fn set(&self, seen: Seen) {
+        *self.locked() = seen;
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What somebody comes to now.
     pub(super) fn came(&self) -> Came {
         Came(self.looks.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+    use muster_core::id::IdSource;
+    use muster_core::person::Email;
+    use muster_store::history::By;
+    use muster_store::secrets::MasterKeys;
+    use muster_store::tenants::NewTenant;
+    use muster_store::url::DatabaseUrl;
+
+    use super::*;
+
+    const BY: By<'static> =
+        By { actor: "os:ana", cause: "button", run: None, reason: None };
+
+    async fn doors(slug: &TenantSlug) -> Doors {
+        let now: Timestamp = "2026-03-01T00:00:00Z".parse().expect("a time");
+        let keys = MasterKeys::parse("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").expect("a key");
+        let db = Db::open(&DatabaseUrl::memory(), keys, [1; 32], now).await.expect("a database");
+        let new = NewTenant {
+            slug: slug.clone(),
+            name: "Acme".to_owned(),
+            owner: Email::parse("olga.owner@acme.example").expect("an address"),
+            rules: String::new(),
+        };
+        db.create_tenant(&new, BY, &mut IdSource::seeded([2; 32]), now).await.expect("made");
+        Doors::new(db, Clock::manual(now))
+    }
+
+    #[tokio::test]
+    async fn a_look_that_is_given_up_saw_nothing() {
+        let slug = TenantSlug::parse("acme").expect("a slug");
+        let doors = doors(&slug).await;
+        let (slot, came) = doors.slot(slug);
+        let mut second = Box::pin(doors.fresh(&slot, came, false));
+        {
+            // Whoever looks goes away, as a caller does who hangs up.
+            let mut first = pin!(doors.fresh(&slot, came, false));
+            assert!(poll!(&mut first).is_pending());
+            assert!(poll!(&mut second).is_pending());
+        }
+        assert!(second.await.expect("a look").is_some(), "who waited looks for themselves");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_fails_turns_nobody_else_away() {
+        let slug = TenantSlug::parse("acme").expect("a slug");
+        let doors = doors(&slug).await;
+        let (slot, came) = doors.slot(slug);
+        let away = "ALTER TABLE tenants RENAME TO elsewhere";
+        doors.db.execute(away, &[]).await.expect("renamed");
+        let looks = (0..3).map(|_| doors.fresh(&slot, came, false));
+        let seen = futures_util::future::join_all(looks).await;
+        assert!(seen.iter().all(Result::is_err), "nobody is told that there is no such tenant");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_share_one_look() {
+        let slug = TenantSlug::parse("acme").expect("a slug");
+        let doors = doors(&slug).await;
+        let (slot, came) = doors.slot(slug.clone());
+        let looks = (0..5).map(|_| doors.fresh(&slot, came, false));
+        let seen = futures_util::future::join_all(looks).await;
+        assert!(seen.into_iter().all(|seen| seen.expect("a look").is_some()));
+        assert_eq!(slot.came().0, 1);
+        // Names that nobody has are not kept.
+        let (stranger, came) = doors.slot(TenantSlug::parse("nobody").expect("a slug"));
+        assert!(doors.fresh(&stranger, came, false).await.expect("a look").is_none());
+        assert_eq!(doors.slots.lock().expect("free").len(), 1);
     }
 }

@@ -49,7 +49,8 @@ pub(super) enum Outcome {
 enum Order {
     Store(Arrival, oneshot::Sender<Outcome>),
     Refused(TenantId),
-    Verified(TenantId),
+    /// Whether whoever verified showed the secret.
+    Verified(TenantId, bool),
 }
 
 /// Where deliveries are handed in.
@@ -73,9 +74,9 @@ impl Group {
         let _ = self.0.try_send(Order::Refused(tenant));
     }
 
-    /// Notes that Okta verified the hook.
-    pub(super) fn verified(&self, tenant: TenantId) {
-        let _ = self.0.try_send(Order::Verified(tenant));
+    /// Notes that the hook was verified; `proven` says whether by somebody who showed the secret.
+    pub(super) fn verified(&self, tenant: TenantId, proven: bool) {
+        let _ = self.0.try_send(Order::Verified(tenant, proven));
     }
 }
 
@@ -89,6 +90,9 @@ pub struct Groups {
     orders: mpsc::Receiver<Order>,
     waiting: VecDeque<(Arrival, oneshot::Sender<Outcome>)>,
     refused: BTreeMap<TenantId, Refused>,
+    /// Whose hook was verified and is not written down yet, and whether by somebody who showed the secret.
+    verified: BTreeMap<TenantId, bool>,
+    verified_noted: Option<Timestamp>,
     told_at: Option<Timestamp>,
     /// Whether something may wait to be sorted.
     unsorted: bool,
@@ -119,6 +123,8 @@ pub(super) fn new(
         orders,
         waiting: VecDeque::new(),
         refused: BTreeMap::new(),
+        verified: BTreeMap::new(),
+        verified_noted: None,
         told_at: None,
         unsorted: true,
         sorted: Instant::now(),
@@ -144,9 +150,8 @@ impl Groups {
                 match order {
                     Order::Store(arrival, done) => self.waiting.push_back((arrival, done)),
                     Order::Refused(tenant) => self.count_refused(tenant),
-                    Order::Verified(tenant) => {
-                        let (db, now) = (self.db.tenant(tenant), self.clock.now());
-                        self.best_effort(db.note_verified(now)).await;
+                    Order::Verified(tenant, proven) => {
+                        *self.verified.entry(tenant).or_default() |= proven;
                     }
                 }
             }
@@ -158,6 +163,7 @@ impl Groups {
                 self.sort().await;
             }
             self.note_refused().await;
+            self.note_verified().await;
         }
     }
 
@@ -299,6 +305,25 @@ impl Groups {
             tracing::warn!(%tenant, times, "calls of the event hook with a wrong secret");
             let db = self.db.tenant(tenant);
             self.best_effort(db.note_refused(times, since, now)).await;
+        }
+    }
+
+    /// Writes down whose hook was verified, once in a while: anybody may verify, and deliveries wait meanwhile.
+    async fn note_verified(&mut self) {
+        let now = self.clock.now();
+        let lately = |noted: Timestamp| now.duration_since(noted).unsigned_abs() < NOTE_EVERY;
+        if self.verified.is_empty() || self.verified_noted.is_some_and(lately) {
+            return;
+        }
+        self.verified_noted = Some(now);
+        let verified = std::mem::take(&mut self.verified);
+        for proven in [true, false] {
+            let tenants: Vec<TenantId> = verified
+                .iter()
+                .filter(|(_, shown)| **shown == proven)
+                .map(|(tenant, _)| *tenant)
+                .collect();
+            self.best_effort(self.db.note_verified(&tenants, proven, now)).await;
         }
     }
 

@@ -314,8 +314,8 @@ pub(crate) async fn what_the_hook_should_have_brought(world: &mut World) {
     world
         .db
         .execute(
-            "INSERT INTO jobs (tenant_id, id, lane, kind, key, state, priority, due_at, attempts, enqueued_at, cause)
-             VALUES ($1, $2, 'person', 'person', '00u1', 'dead', 10, 0, 9, $3, 'event')",
+            "INSERT INTO jobs (tenant_id, id, lane, kind, key, state, priority, due_at, attempts, enqueued_at, asked_at, cause)
+             VALUES ($1, $2, 'person', 'person', '00u1', 'dead', 10, 0, 9, $3, $3, 'event')",
             &[tenant.id().into(), id.into(), MINUTE.into()],
         )
         .await

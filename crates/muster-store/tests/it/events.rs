@@ -27,7 +27,7 @@ fn event(uuid: &str, hint: Hint) -> Arrived {
 }
 
 fn arrival(tenant: &TenantDb, at: Timestamp, events: Vec<Arrived>) -> Arrival {
-    Arrival { tenant: tenant.id(), version: 0, delivery_id: "d-1".into(), at, events }
+    Arrival { tenant: tenant.id(), version: 0, delivery_id: "d-1".into(), at, rest: false, events }
 }
 
 /// Takes calls in and sorts them.

@@ -34,10 +34,10 @@ impl Serving {
         let service = app.listen_at(listener).await?;
         let (stop, asked) = oneshot::channel();
         let mut ends = JoinSet::new();
-        ends.spawn(service.run(async {
-            // Who cannot ask any more wants no service any more.
-            let _ = asked.await;
-        }));
+        ends.spawn(async {
+            // Who cannot ask any more wants no service any more. Why a part of it ended is in the log.
+            let _ = service.run(async { asked.await.unwrap_or_default() }).await;
+        });
         Ok(Self { stop, ends })
     }
 

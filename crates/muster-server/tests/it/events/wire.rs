@@ -73,6 +73,7 @@ impl<'a> Wire<'a> {
             version: self.version(stand).await,
             delivery_id: delivery.id.to_string(),
             at: now,
+            rest: false,
             events: delivery.events.iter().map(|event| Arrived::of(event, &interest)).collect(),
         };
         let db = &self.ground.db;
