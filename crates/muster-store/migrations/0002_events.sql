@@ -73,6 +73,17 @@ CREATE INDEX jobs_next ON jobs (tenant_id, lane, priority, due_at) WHERE state =
 CREATE INDEX jobs_taken ON jobs (tenant_id, lane) WHERE state = 'taken';
 CREATE INDEX jobs_dead ON jobs (tenant_id, kind, key) WHERE state = 'dead';
 
+-- When single people were last read by their id. Full runs go by it: their pages may be older.
+CREATE TABLE sightings (
+    tenant_id {{uuid}} NOT NULL,
+    okta_user_id {{key}} NOT NULL,
+    observed_at BIGINT NOT NULL,
+    -- They were not assigned, or their status was out.
+    is_out {{bool}} NOT NULL,
+    run_id {{uuid}} NOT NULL,
+    PRIMARY KEY (tenant_id, okta_user_id)
+) {{clustered}};
+
 -- What the hook's door goes by and counts, one row a tenant.
 CREATE TABLE hook_state (
     tenant_id {{uuid}} PRIMARY KEY,
@@ -132,6 +143,9 @@ CREATE TABLE app_groups (
     group_id {{key}} NOT NULL,
     PRIMARY KEY (tenant_id, group_id)
 ) {{clustered}};
+
+-- How many people had access when the run began: the guard's whole. Null before, and for runs of single people.
+ALTER TABLE runs ADD COLUMN had_access BIGINT;
 
 -- The event that a change follows from.
 ALTER TABLE history ADD COLUMN event_id TEXT;

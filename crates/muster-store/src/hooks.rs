@@ -13,7 +13,7 @@ use crate::db::{Arg, Db};
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
 use crate::runs::{self, Join, NewRun};
-use crate::secrets::{self, SecretField, Sealed};
+use crate::secrets::{self, Sealed, SecretField};
 use crate::tenants::TenantDb;
 use crate::time::{from_micros, micros};
 

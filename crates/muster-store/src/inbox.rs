@@ -287,7 +287,14 @@ mod tests {
         ];
         let events = hints.into_iter().enumerate().map(|(n, hint)| event(n, hint)).collect();
         let tenant = TenantId::new(Uuid::from_u128(7));
-        let arrival = Arrival { tenant, version: 0, delivery_id: "d \u{0} ü".into(), at, rest: false, events };
+        let arrival = Arrival {
+            tenant,
+            version: 0,
+            delivery_id: "d \u{0} ü".into(),
+            at,
+            rest: false,
+            events,
+        };
         let text = serde_json::to_string(&parted(std::slice::from_ref(&arrival))[0]).expect("json");
         assert_eq!(unpacked(&text), Some(vec![arrival]));
         for odd in ["", "{}", "[{}]", "[{\"tenant\":\"ten_\"}]", &text.replace("person", "planet")]
@@ -315,7 +322,8 @@ mod tests {
                 .collect(),
         };
         let sizes = [1, 0, 127, 1, 300, 128, 84, 1, 5_000];
-        let arrivals: Vec<_> = sizes.iter().enumerate().map(|(n, size)| arrival(n, *size)).collect();
+        let arrivals: Vec<_> =
+            sizes.iter().enumerate().map(|(n, size)| arrival(n, *size)).collect();
         let rows = parted(&arrivals);
         let events = |row: &Vec<Call<'_>>| row.iter().map(|call| call.events.len()).sum::<usize>();
         assert!(rows.iter().all(|row| events(row) <= EVENTS_MAX));
@@ -323,8 +331,10 @@ mod tests {
         // Each call counts once, and nothing is lost or turned round.
         let calls: Vec<_> = rows.iter().flatten().collect();
         assert_eq!(calls.iter().filter(|call| !call.rest).count(), sizes.len());
-        let told: Vec<_> = calls.iter().flat_map(|call| &call.events).map(|event| &*event.0).collect();
-        let all: Vec<_> = arrivals.iter().flat_map(|call| &call.events).map(|event| &*event.uuid).collect();
+        let told: Vec<_> =
+            calls.iter().flat_map(|call| &call.events).map(|event| &*event.0).collect();
+        let all: Vec<_> =
+            arrivals.iter().flat_map(|call| &call.events).map(|event| &*event.uuid).collect();
         assert_eq!(told, all);
     }
 }

@@ -34,6 +34,7 @@ pub mod rules;
 pub mod runs;
 pub mod schedule;
 pub mod secrets;
+pub mod sightings;
 pub mod teams;
 pub mod tenants;
 pub mod time;

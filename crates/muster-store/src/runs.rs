@@ -35,6 +35,8 @@ pub struct Run {
     pub calls: i64,
     /// How often the listing was begun again after a refused cursor.
     pub restarts: i64,
+    /// How many people had access when it began; `None` before, and for runs of single people.
+    pub had_access: Option<u64>,
     pub queued_at: Timestamp,
     pub started_at: Option<Timestamp>,
     /// When the first page was asked for: nothing observed before this may be overruled by an absence.
@@ -95,6 +97,7 @@ struct RunRow {
     problems: String,
     calls: i64,
     restarts: i64,
+    had_access: Option<i64>,
     queued_at: i64,
     started_at: Option<i64>,
     read_started_at: Option<i64>,
@@ -130,6 +133,7 @@ impl TryFrom<RunRow> for Run {
             problems: serde_json::from_str(&row.problems).map_err(|_| bad("problems", id))?,
             calls: row.calls,
             restarts: row.restarts,
+            had_access: row.had_access.and_then(|n| u64::try_from(n).ok()),
             queued_at: from_micros(row.queued_at).ok_or_else(|| bad("queued_at", id))?,
             started_at: time("started_at", row.started_at)?,
             read_started_at: time("read_started_at", row.read_started_at)?,
@@ -142,7 +146,7 @@ macro_rules! select_run {
     ($rest:literal) => {
         concat!(
             "SELECT id, kind, cause, actor, state, phase, cursor, listing, rules_revision, approves, counts, problems, \
-             calls, restarts, queued_at, started_at, read_started_at, finished_at FROM runs WHERE tenant_id = $1 ",
+             calls, restarts, had_access, queued_at, started_at, read_started_at, finished_at FROM runs WHERE tenant_id = $1 ",
             $rest
         )
     };
@@ -446,7 +450,7 @@ pub async fn save(write: &mut Write, run: &Run) -> Result<(), StoreError> {
         .execute(
             "UPDATE runs SET state = $3, phase = $4, cursor = $5, listing = $6, rules_revision = $7, counts = $8,
                              problems = $9, calls = $10, restarts = $11, started_at = $12, read_started_at = $13,
-                             finished_at = $14
+                             finished_at = $14, had_access = $15
              WHERE tenant_id = $1 AND id = $2",
             &[
                 tenant.uuid().into(),
@@ -463,6 +467,7 @@ pub async fn save(write: &mut Write, run: &Run) -> Result<(), StoreError> {
                 Arg::Int(run.started_at.map(micros)),
                 Arg::Int(run.read_started_at.map(micros)),
                 Arg::Int(run.finished_at.map(micros)),
+                Arg::Int(run.had_access.and_then(|n| i64::try_from(n).ok())),
             ],
         )
         .await

@@ -12,8 +12,8 @@ use muster_store::lanes::BULK;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::{Clock, random_seed, stopped};
 use crate::alarms::Ticked;
+use crate::clock::{Clock, random_seed, stopped};
 use crate::mail::Mailer;
 use crate::telemetry::chain;
 use crate::{alarms, schedule};

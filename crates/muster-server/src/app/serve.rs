@@ -186,7 +186,18 @@ impl Service {
     /// [`PartEnded`], after the same.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), PartEnded> {
         let Self {
-            db, clock, metrics, web, groups, jobs, clockwork, post, wakes, public, operators, ..
+            db,
+            clock,
+            metrics,
+            web,
+            groups,
+            jobs,
+            clockwork,
+            post,
+            wakes,
+            public,
+            operators,
+            ..
         } = self;
         let stopped = || self.stop.subscribe();
         let mut tasks: JoinSet<()> = JoinSet::new();

@@ -33,8 +33,9 @@ pub use self::work::{EngineWork, JobError, Verdict, Work};
 const RETIRED: &[&str] = &[];
 
 /// Turns of each lane that are under way side by side in one process. A turn of the person lane mostly waits for two calls of
-/// Okta, a quarter of a second and more: a hundred events a second of as many tenants are thirty turns at once.
-const ROOM: [(&str, usize); 3] = [(PERSON, 64), (BULK, 4), (MISC, 8)];
+/// Okta, a quarter of a second and more: a hundred events a second of as many tenants are thirty turns at once. A full run of an
+/// org with narrow limits waits for most of its time, and a tenant must not wait for a few of those.
+const ROOM: [(&str, usize); 3] = [(PERSON, 64), (BULK, 16), (MISC, 16)];
 
 /// How often the database is looked into.
 const LOOK: Duration = Duration::from_millis(500);

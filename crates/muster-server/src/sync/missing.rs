@@ -101,7 +101,7 @@ impl Job<'_> {
         let (run, state, proof) = count(ItemProof::Missing);
         let missing = items::count_removals(&mut write, run, state, proof).await?;
         // Counting everybody takes a while; nobody to be removed is too few by any count.
-        let active = if listed + missing == 0 { 0 } else { query::with_access(&mut write).await? };
+        let active = if listed + missing == 0 { 0 } else { self.had_access(&mut write).await? };
         match judge(&self.rules.guard, active, listed, missing) {
             GuardVerdict::Proceed => {
                 self.run.cursor = Some(PROVING.to_owned());
@@ -129,6 +129,16 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How many had access when the run began: whom it let in itself must not make room for whom it removes.
+    pub(super) async fn had_access(&self, write: &mut Write) -> Result<u64, RunError> {
+        if let Some(had) = self.run.had_access {
+            return Ok(had);
+        }
+        let counts = &self.run.counts;
+        let let_in = counts.created + counts.linked + counts.reactivated;
+        Ok(query::with_access(write).await?.saturating_sub(let_in))
     }
 
     /// More removals than the rules allow at once: they wait for a human, everything else is already done.

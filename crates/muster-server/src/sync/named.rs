@@ -6,13 +6,14 @@ use muster_core::guard::{GuardVerdict, LogEvidence, Proof, ReadById, judge, prov
 use muster_core::id::OktaUserId;
 use muster_core::problem::ProblemCode;
 use muster_core::run::{ChangeKind, RunCause, RunPhase, RunState};
+use muster_core::scope::{Scope, scope};
 use muster_okta::error::{ErrorKind, OktaError};
 use muster_store::history::Write;
 use muster_store::items::{self, Item, ItemProof, ItemState};
 use muster_store::jobs::{self, Backlog, Job as NamedJob, NewJob, Retry, kind, priority};
 use muster_store::mirror::{self, Staged};
-use muster_store::phases::missing as query;
 use muster_store::phases::people::{self, Acquaintance};
+use muster_store::sightings::{self, Sighting};
 use muster_store::{connection, events, runs};
 
 use super::job::{Job, RunError, Setback, problem};
@@ -35,7 +36,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 const BURST: SignedDuration = SignedDuration::from_mins(10);
 /// Okta answers from before a change for some seconds after it. What came so soon after its event and shows nothing new is
 /// looked at once more, this much later.
-const STALE: SignedDuration = SignedDuration::from_secs(10);
+pub(super) const STALE: SignedDuration = SignedDuration::from_secs(10);
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(4);
 /// How long somebody who could not be read waits, the first time …
 const REST: SignedDuration = SignedDuration::from_secs(2);
@@ -73,6 +74,9 @@ enum Named {
     Hidden,
 }
 
+/// Who was read, when Okta was asked, and what came of it.
+type Read = (NamedJob, Timestamp, Result<Named, OktaError>);
+
 impl Job<'_> {
     /// Reads whom the run is about, and stages them.
     pub(super) async fn read_named(&mut self) -> Result<(), RunError> {
@@ -88,12 +92,19 @@ impl Job<'_> {
         let reads = stream::iter(reads).buffered(AT_ONCE).collect::<Vec<_>>();
         let reads = self.beating(reads).await?;
         let mut refused = None;
-        self.was_answered = reads.iter().any(|(_, read)| read.is_ok())
-            && !reads.iter().any(|(_, read)| matches!(read, Err(error) if is_refusal(error)));
+        self.was_answered = reads.iter().any(|(_, _, read)| read.is_ok())
+            && !reads.iter().any(|(_, _, read)| matches!(read, Err(error) if is_refusal(error)));
+        let seen = self.seen(&reads);
         let (mut staged, mut notes, mut again) = (Vec::new(), Vec::new(), Vec::new());
-        for (named, read) in reads {
+        for (named, _, read) in reads {
             match read {
                 Ok(Named::Listed(one)) => staged.push(*one),
+                // Out already: an event more says nothing new, and must not count as a removal more.
+                Ok(Named::Out(_))
+                    if !known.get(&named.key).is_some_and(|known| known.has_access) =>
+                {
+                    self.run.counts.add(ChangeKind::Unchanged, 1);
+                }
                 Ok(Named::Out(reason)) => {
                     if let (Ok(okta_user_id), Some(person)) =
                         (OktaUserId::parse(&named.key), known.get(&named.key))
@@ -128,6 +139,11 @@ impl Job<'_> {
             }
         }
         let mut write = self.step().await?;
+        let seen: Vec<Sighting<'_>> = seen
+            .iter()
+            .map(|(key, at, is_out)| Sighting { okta_user_id: key, at: *at, is_out: *is_out })
+            .collect();
+        sightings::note(&mut write, self.run.id, &seen).await?;
         let mut place = mirror::last_place(&mut write, self.run.id).await?;
         mirror::stage(&mut write, self.run.id, &staged, place).await?;
         place += i64::try_from(staged.len()).unwrap_or(0);
@@ -149,12 +165,26 @@ impl Job<'_> {
         Ok(self.commit(write).await?)
     }
 
-    async fn ask(
-        &self,
-        named: &NamedJob,
-        known: Option<&Acquaintance>,
-    ) -> (NamedJob, Result<Named, OktaError>) {
-        (named.clone(), self.look_at(&named.key, known).await)
+    async fn ask(&self, named: &NamedJob, known: Option<&Acquaintance>) -> Read {
+        let asked_at = self.now();
+        (named.clone(), asked_at, self.look_at(&named.key, known).await)
+    }
+
+    /// Whom these reads showed, when they were asked for, and whether they are out.
+    fn seen(&self, reads: &[Read]) -> Vec<(String, Timestamp, bool)> {
+        let is_out = |read: &Result<Named, OktaError>| match read {
+            Ok(Named::Listed(one)) => {
+                Some(matches!(scope(&one.user, true, &self.rules, self.today), Scope::Out(_)))
+            }
+            Ok(Named::Out(_) | Named::Stranger) => Some(true),
+            Ok(Named::Hidden) | Err(_) => None,
+        };
+        reads
+            .iter()
+            .filter_map(|(named, asked_at, read)| {
+                Some((named.key.clone(), *asked_at, is_out(read)?))
+            })
+            .collect()
     }
 
     async fn look_at(&self, key: &str, known: Option<&Acquaintance>) -> Result<Named, OktaError> {
@@ -223,7 +253,7 @@ impl Job<'_> {
         let now = items::count_removals(&mut write, run, ItemState::Candidate, None).await?;
         if now > 0 {
             let before = runs::removals_since(&mut write, self.now() - BURST).await?;
-            let active = query::with_access(&mut write).await?;
+            let active = self.had_access(&mut write).await?;
             // Those removed a moment ago had access when the burst began.
             let verdict = judge(&self.rules.guard, active + before, now + before, 0);
             if verdict != GuardVerdict::Proceed {

@@ -36,6 +36,9 @@ impl Job<'_> {
         expiry::previews(&mut write, now).await?;
         self.run.read_started_at = Some(now);
         self.run.cursor = None;
+        if self.run.kind != RunKind::Person {
+            self.run.had_access = Some(missing::with_access(&mut write).await?);
+        }
         self.run.phase = match self.run.approves {
             None => RunPhase::Read,
             Some(held) => {
@@ -136,7 +139,7 @@ impl Job<'_> {
         let odd: BTreeMap<&str, &SkippedUser> =
             page.skipped_unreadable.iter().map(|one| (one.id.as_str(), one)).collect();
         let ids: Vec<&str> = odd.keys().copied().collect();
-        let known = people_by_okta(write, &ids).await?;
+        let known = people_by_okta(write, self.run.id, &ids).await?;
         let notes: Vec<Item> = odd
             .into_values()
             .map(|one| noted(one, known.get(one.id.as_str()).map(|(person, _)| person)))

@@ -57,7 +57,7 @@ impl Job<'_> {
 
     async fn remove(&mut self, write: &mut Write, batch: Vec<Item>) -> Result<(), RunError> {
         let ids: Vec<&str> = batch.iter().map(|item| item.okta_user_id.as_str()).collect();
-        let mut people = query::people_by_okta(write, &ids).await?;
+        let mut people = query::people_by_okta(write, self.run.id, &ids).await?;
         let mut rows = query::mirror_rows(write, self.run.id, &ids).await?;
         let mut owners = query::active_owners(write).await?;
         let mut going = Vec::new();

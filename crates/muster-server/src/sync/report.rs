@@ -10,10 +10,10 @@ use muster_store::error::StoreError;
 use muster_store::history::Write;
 use muster_store::phases::report::{self as query, LostManager};
 use muster_store::runs::Run;
-use muster_store::{connection, events, items, jobs, mirror, unreadable};
+use muster_store::{connection, events, items, jobs, mirror, sightings, unreadable};
 
 use super::job::{Job, RunError, problem};
-use super::named::REST_MAX;
+use super::named::{REST_MAX, STALE};
 
 /// Rows of an old reading that are dropped in one step.
 const SWEEP: i64 = 5_000;
@@ -78,6 +78,9 @@ impl Job<'_> {
         }
         if self.run.kind == RunKind::Person {
             return self.settle_named(write, state).await;
+        }
+        if let Some(began) = self.run.read_started_at {
+            sightings::forget(&mut write, began - STALE).await?;
         }
         if keeps_all(&self.run, state)
             && let Some(began) = self.run.read_started_at

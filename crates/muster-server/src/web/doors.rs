@@ -222,12 +222,12 @@ mod tests {
 
     use super::*;
 
-    const BY: By<'static> =
-        By { actor: "os:ana", cause: "button", run: None, reason: None };
+    const BY: By<'static> = By { actor: "os:ana", cause: "button", run: None, reason: None };
 
     async fn doors(slug: &TenantSlug) -> Doors {
         let now: Timestamp = "2026-03-01T00:00:00Z".parse().expect("a time");
-        let keys = MasterKeys::parse("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").expect("a key");
+        let keys =
+            MasterKeys::parse("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").expect("a key");
         let db = Db::open(&DatabaseUrl::memory(), keys, [1; 32], now).await.expect("a database");
         let new = NewTenant {
             slug: slug.clone(),

@@ -7,8 +7,9 @@ use crate::error::StoreError;
 use crate::history::Write;
 use crate::mirror::{MirrorRow, RawRow, mirror_columns};
 use crate::people::{PersonRow, person_columns, person_joins};
+use crate::phases::people::seen_since;
 
-/// Rows of the mirror that wait, in the order of their Okta ids.
+/// Rows of the mirror that wait, in the order of their Okta ids; of nobody who was read by their id or written since.
 pub async fn deferred(write: &mut Write, run: RunId) -> Result<Vec<MirrorRow>, StoreError> {
     let tenant = write.tenant().uuid();
     let rows: Vec<RawRow> = write
@@ -17,7 +18,12 @@ pub async fn deferred(write: &mut Write, run: RunId) -> Result<Vec<MirrorRow>, S
             concat!(
                 "SELECT ",
                 mirror_columns!(),
-                " FROM mirror m WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.deferred ORDER BY m.place"
+                " FROM mirror m WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.deferred
+                  AND NOT EXISTS (SELECT 1 FROM people p WHERE p.tenant_id = m.tenant_id
+                                  AND p.okta_user_id = m.okta_user_id AND p.observed_at > m.observed_at)
+                  AND NOT ",
+                seen_since!(),
+                " ORDER BY m.place"
             ),
             &[tenant.into(), run.uuid().into()],
         )

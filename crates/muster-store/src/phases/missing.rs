@@ -51,6 +51,8 @@ pub async fn next(
                 " FROM lacking JOIN people p ON p.tenant_id = $1 AND p.okta_user_id = lacking.okta_user_id ",
                 person_joins!(),
                 " WHERE p.status <> 'deactivated' AND (p.observed_at IS NULL OR p.observed_at < $3)
+                  AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.tenant_id = $1 AND s.okta_user_id = p.okta_user_id
+                                  AND s.observed_at >= $3 AND s.run_id <> $2)
                   AND NOT EXISTS (SELECT 1 FROM run_items i WHERE i.tenant_id = $1 AND i.run_id = $2
                                   AND i.okta_user_id = p.okta_user_id AND i.change = 'skip'
                                   AND i.problems = 'record_unreadable')

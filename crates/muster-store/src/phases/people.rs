@@ -53,6 +53,17 @@ macro_rules! needs_plan {
     };
 }
 
+/// Somebody read the person by their id after this page of the listing was asked for; or a little earlier, and they were out:
+/// Okta may have made the page of what was before. `$2` is the run whose page it is.
+macro_rules! seen_since {
+    () => {
+        "EXISTS (SELECT 1 FROM sightings s WHERE s.tenant_id = m.tenant_id AND s.okta_user_id = m.okta_user_id
+                 AND s.run_id <> $2
+                 AND (s.observed_at > m.observed_at OR (s.is_out AND s.observed_at > m.observed_at - 10000000)))"
+    };
+}
+pub(super) use seen_since;
+
 /// The next stretch after `after`: at most `scan` people, at most `limit` of whom need a plan.
 pub async fn next_stretch(
     write: &mut Write,
@@ -85,6 +96,8 @@ pub async fn next_stretch(
                 ", (p.id IS NOT NULL) AS known FROM mirror m LEFT JOIN people p ON p.tenant_id = m.tenant_id AND p.okta_user_id = m.okta_user_id
                   WHERE m.tenant_id = $1 AND m.run_id = $2 AND m.place > $3 AND m.place <= $6 AND ",
                 needs_plan!(),
+                " AND NOT ",
+                seen_since!(),
                 " ORDER BY m.place LIMIT $7"
             ),
             &[

@@ -12,9 +12,11 @@ use crate::mirror::{MirrorRow, RawRow, mirror_columns};
 use crate::people::{PersonRow, person_columns, person_joins};
 use crate::time::from_micros;
 
-/// The people of these Okta users, each with the time of the last read of Okta that changed them.
+/// The people of these Okta users, each with the time of the last read of Okta that changed them, or that another run than
+/// `run` made of them by their id.
 pub async fn people_by_okta(
     write: &mut Write,
+    run: RunId,
     users: &[&str],
 ) -> Result<BTreeMap<String, (Person, Option<Timestamp>)>, StoreError> {
     #[derive(sqlx::FromRow)]
@@ -28,13 +30,15 @@ pub async fn people_by_okta(
         .tx()
         .fetch_in(
             concat!(
-                "SELECT p.observed_at, ",
+                "SELECT CASE WHEN s.observed_at > p.observed_at OR p.observed_at IS NULL THEN s.observed_at
+                             ELSE p.observed_at END AS observed_at, ",
                 person_columns!(),
-                " FROM people p ",
+                " FROM people p LEFT JOIN sightings s ON s.tenant_id = p.tenant_id AND s.okta_user_id = p.okta_user_id
+                                                         AND s.run_id <> $2 ",
                 person_joins!(),
                 " WHERE p.tenant_id = $1 AND p.okta_user_id IN"
             ),
-            &[tenant.into()],
+            &[tenant.into(), run.into()],
             users,
         )
         .await?;

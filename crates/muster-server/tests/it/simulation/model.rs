@@ -128,7 +128,9 @@ pub(crate) fn after_run(before: &Directory, truth: &Truth, set: &Setting<'_>) ->
     // Managers are found when everybody is there, and before anybody goes.
     let named: Vec<Option<usize>> = (0..model.rows.len()).map(|at| model.named(at)).collect();
     let leaders = model.leaders(before, &named);
-    let removals = model.removals(&listed);
+    let had_access =
+        before.rows.iter().filter(|row| row.okta.is_some() && row.has_access()).count();
+    let removals = model.removals(&listed, had_access);
     let managers: Vec<_> =
         (0..model.rows.len()).map(|at| model.manager(at, named[at], &leaders)).collect();
     for (row, manager) in model.rows.iter_mut().zip(managers) {
@@ -419,20 +421,18 @@ impl Model<'_> {
     }
 
     /// D11, D12: who loses access, who waits for a human, and what keeps everybody in.
-    fn removals(&mut self, listed: &[&User]) -> Expected {
+    fn removals(&mut self, listed: &[&User], had_access: usize) -> Expected {
         let ids: BTreeSet<&str> = listed.iter().map(|user| user.id.as_str()).collect();
         let is_missing =
             |row: &Row| row.okta.as_deref().is_some_and(|id| !ids.contains(id)) && row.has_access();
         let mut missing: Vec<usize> =
             (0..self.rows.len()).filter(|&at| is_missing(&self.rows[at])).collect();
         missing.sort_by_key(|&at| self.rows[at].okta.clone());
-        let with_access =
-            self.rows.iter().filter(|row| row.okta.is_some() && row.has_access()).count();
         let policy = self.set.policy;
         let all = missing.len() + self.out.len();
         let limit =
-            (policy.guard_people as usize).max(with_access * policy.guard_percent as usize / 100);
-        let everybody = !missing.is_empty() && missing.len() >= with_access;
+            (policy.guard_people as usize).max(had_access * policy.guard_percent as usize / 100);
+        let everybody = !missing.is_empty() && missing.len() >= had_access;
         let too_many = all > limit || everybody;
         let mut expected = Expected { missing: missing.len() as u64, ..Expected::nothing() };
         let exists = |at: &&usize| {

@@ -1,0 +1,63 @@
+//! When single people were last read by their id, whatever came of it.
+//!
+//! A full run applies pages that it read minutes ago. What a read by id showed meanwhile is newer, and that must be known too
+//! when it changed nothing: somebody who is no longer assigned and has no account leaves no other trace.
+
+use jiff::Timestamp;
+use muster_core::id::RunId;
+
+use crate::db::Arg;
+use crate::error::StoreError;
+use crate::history::Write;
+use crate::time::micros;
+
+/// A read of one person by their id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting<'a> {
+    pub okta_user_id: &'a str,
+    /// When Okta was asked.
+    pub at: Timestamp,
+    /// They were not assigned, or their status was out.
+    pub is_out: bool,
+}
+
+/// Notes what `run` read by id. An older read never takes the place of a newer one.
+pub async fn note(
+    write: &mut Write,
+    run: RunId,
+    sightings: &[Sighting<'_>],
+) -> Result<(), StoreError> {
+    let tenant = write.tenant();
+    let rows: Vec<Arg<'_>> = sightings
+        .iter()
+        .flat_map(|one| {
+            [
+                tenant.into(),
+                one.okta_user_id.into(),
+                micros(one.at).into(),
+                one.is_out.into(),
+                run.into(),
+            ]
+        })
+        .collect();
+    write
+        .tx()
+        .execute_rows(
+            5,
+            &rows,
+            "INSERT INTO sightings (tenant_id, okta_user_id, observed_at, is_out, run_id)
+             SELECT column1, column2, column3, column4, column5 FROM v WHERE column1 IS NOT NULL
+             ON CONFLICT (tenant_id, okta_user_id) DO UPDATE SET observed_at = excluded.observed_at,
+                 is_out = excluded.is_out, run_id = excluded.run_id
+             WHERE excluded.observed_at >= sightings.observed_at",
+        )
+        .await
+        .map(drop)
+}
+
+/// Forgets reads of before `began`: no run under way goes by pages that old.
+pub async fn forget(write: &mut Write, began: Timestamp) -> Result<(), StoreError> {
+    let sql = "DELETE FROM sightings WHERE tenant_id = $1 AND observed_at < $2";
+    let args = [write.tenant().into(), micros(began).into()];
+    write.tx().execute(sql, &args).await.map(drop)
+}
