@@ -3,5 +3,6 @@
 mod held;
 mod histories;
 mod net;
+mod older;
 mod single;
 mod wire;
