@@ -247,6 +247,11 @@ problems! {
         "A part of the record is missing or has another shape than Okta's.",
         "Look at them in Okta's Admin Console; if they look right there, tell us their id and what it says above.",
         "They count as seen and keep what they have; all others were synced.";
+    RunStopped = "run_stopped":
+        "The run was stopped half-way: {d}.",
+        "What it had read of Okta must not be applied later.",
+        "Nothing: the next run begins anew.",
+        "What it had applied stays; nobody was removed by it since.";
 }
 
 impl Serialize for ProblemCode {

@@ -543,9 +543,9 @@ impl Db {
     }
 
     /// Gives up every lease of `owner`, who stops: others may go on at once.
-    pub async fn give_up_leases(&self, owner: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE lanes SET lease_until = 0 WHERE owner = $1 AND lease_until > 0";
-        self.execute(sql, &[owner.into()]).await.map(drop)
+    pub async fn give_up_leases(&self, owner: &str, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE lanes SET lease_until = $2 WHERE owner = $1 AND lease_until > $2";
+        self.execute(sql, &[owner.into(), micros(now).into()]).await.map(drop)
     }
 
     /// How many jobs there are of each lane and state.

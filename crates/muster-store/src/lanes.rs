@@ -1,9 +1,10 @@
 //! Lanes: one job at a time for a tenant, by a lease that only saves waiting. Safety rests on the claim number: whoever
 //! lost the lane writes nothing, however late they wake up.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_core::id::{RunId, TenantId};
-use muster_core::run::RunKind;
+use muster_core::problem::{Problem, ProblemCode, hint};
+use muster_core::run::{RunKind, RunState};
 use uuid::Uuid;
 
 use crate::db::Arg;
@@ -13,6 +14,9 @@ use crate::jobs::{self, Job};
 use crate::runs::{self, NewRun, Run};
 use crate::tenants::TenantDb;
 use crate::time::micros;
+
+/// A run that nobody worked on for so long is not gone on with: what it read of Okta is too old to be applied.
+const FORSAKEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The lane of full runs and previews.
 pub const BULK: &str = "bulk";
@@ -55,7 +59,9 @@ impl TenantDb {
             Some(run) => Some(run),
             None => oldest_queued(&mut write).await?,
         };
-        let Some(run) = run else { return Ok(None) };
+        let Some(run) = run else {
+            return free.end(write).await;
+        };
         let claim = occupy(&mut write, lane, free.number, run, owner, lease_until).await?;
         write.commit().await?;
         Ok(Some(claim))
@@ -77,7 +83,7 @@ impl TenantDb {
             (run, jobs::taken(&mut write, run).await?)
         } else {
             let taken = jobs::take(&mut write, jobs::PERSON, new.id, limit).await?;
-            let Some(first) = taken.first() else { return Ok(None) };
+            let Some(first) = taken.first() else { return free.end(write).await };
             runs::insert(&mut write, &NewRun { cause: first.cause, ..new.clone() }).await?;
             (new.id, taken)
         };
@@ -154,9 +160,22 @@ struct Free {
     number: i64,
     /// The run that its last worker left unfinished.
     left: Option<RunId>,
+    /// The run that was left was stopped.
+    stopped: bool,
+}
+
+impl Free {
+    /// Takes nothing. What was stopped stays so.
+    async fn end<T>(self, write: Write) -> Result<Option<T>, StoreError> {
+        if self.stopped {
+            write.commit().await?;
+        }
+        Ok(None)
+    }
 }
 
 async fn free(write: &mut Write, lane: &'static str) -> Result<Option<Free>, StoreError> {
+    let stopped = stop_forsaken(write, lane).await?;
     let (tenant, now) = (write.tenant(), write.now());
     let row: Option<LaneRow> = write
         .tx()
@@ -173,7 +192,51 @@ async fn free(write: &mut Write, lane: &'static str) -> Result<Option<Free>, Sto
         None => None,
     };
     let number = row.map_or(0, |row| row.claim) + 1;
-    Ok(Some(Free { number, left: left.map(|run| run.id) }))
+    Ok(Some(Free { number, left: left.map(|run| run.id), stopped }))
+}
+
+/// Ends the run that the lane's last worker left unfinished, if that was too long ago; says whether there was one.
+pub(crate) async fn stop_forsaken(
+    write: &mut Write,
+    lane: &'static str,
+) -> Result<bool, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct LeftRow {
+        run_id: Uuid,
+    }
+    let args = [write.tenant().into(), lane.into(), micros(write.now() - FORSAKEN).into()];
+    let sql = "SELECT l.run_id FROM lanes l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
+               WHERE l.tenant_id = $1 AND l.lane = $2 AND l.lease_until < $3 AND r.state IN ('queued', 'running')";
+    let left: Option<LeftRow> = write.tx().fetch_optional(sql, &args).await?;
+    let Some(left) = left else { return Ok(false) };
+    let Some(run) = runs::load(write, RunId::new(left.run_id)).await? else { return Ok(false) };
+    stop(write, run, "nobody worked on it for more than an hour").await?;
+    Ok(true)
+}
+
+/// Ends a run that is not to go on. Whom it was about waits again.
+async fn stop(write: &mut Write, mut run: Run, why: &str) -> Result<(), StoreError> {
+    let people: Vec<_> = jobs::taken(write, run.id).await?.iter().map(|job| job.id).collect();
+    jobs::hand_back(write, &people).await?;
+    run.note(Problem {
+        code: ProblemCode::RunStopped,
+        people: 0,
+        hint: hint(ProblemCode::RunStopped, why),
+    });
+    run.state = RunState::Failed;
+    run.finished_at = Some(write.now());
+    runs::save(write, &run).await
+}
+
+/// Ends all runs of the tenant that are open, and takes the lanes from whoever works on them.
+pub(crate) async fn stop_all(write: &mut Write, why: &str) -> Result<(), StoreError> {
+    for run in runs::open(write).await? {
+        stop(write, run, why).await?;
+    }
+    let sql = "UPDATE lanes SET claim = claim + 1, run_id = NULL, owner = NULL, lease_until = 0
+               WHERE tenant_id = $1 AND run_id IS NOT NULL";
+    let tenant = write.tenant();
+    write.tx().execute(sql, &[tenant.into()]).await.map(drop)
 }
 
 async fn occupy(

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::db::Arg;
 use crate::error::StoreError;
 use crate::history::Write;
+use crate::lanes;
 use crate::tenants::TenantDb;
 use crate::time::{from_micros, micros};
 
@@ -303,6 +304,7 @@ pub enum Join {
 
 /// Asks for a run inside a change; as [`TenantDb::request_run`].
 pub async fn request(write: &mut Write, new: &NewRun, join: Join) -> Result<Requested, StoreError> {
+    lanes::stop_forsaken(write, lanes::BULK).await?;
     let tenant = write.tenant();
     let open: Option<RunRow> = write
         .tx()
@@ -435,6 +437,14 @@ pub async fn load(write: &mut Write, id: RunId) -> Result<Option<Run>, StoreErro
         .fetch_optional(select_run!("AND id = $2"), &[tenant.uuid().into(), id.uuid().into()])
         .await?;
     row.map(Run::try_from).transpose()
+}
+
+/// The runs that are asked for or under way.
+pub(crate) async fn open(write: &mut Write) -> Result<Vec<Run>, StoreError> {
+    let tenant = write.tenant();
+    let sql = select_run!("AND state IN ('queued', 'running') ORDER BY id");
+    let rows: Vec<RunRow> = write.tx().fetch_all(sql, &[tenant.into()]).await?;
+    rows.into_iter().map(Run::try_from).collect()
 }
 
 /// Stores where a run stands, in the same transaction as the work that brought it there.

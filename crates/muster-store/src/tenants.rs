@@ -11,6 +11,7 @@ use crate::db::{Arg, Db};
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
 use crate::hooks;
+use crate::lanes;
 use crate::rules;
 use crate::time::{from_micros, micros};
 
@@ -199,6 +200,9 @@ impl TenantDb {
             > 0;
         if turned {
             hooks::bump(&mut write).await?;
+            if !enabled {
+                lanes::stop_all(&mut write, "the integration was switched off").await?;
+            }
             let state = |on: bool| {
                 Some(json_object([("okta_enabled", Some(if on { "true" } else { "false" }))]))
             };

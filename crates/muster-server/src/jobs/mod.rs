@@ -204,7 +204,7 @@ impl Jobs {
         // Whatever is not done by then is left as it is.
         let _ = timeout(GOODBYE, waiting).await;
         turns.shutdown().await;
-        let given = timeout(GOODBYE, self.db.give_up_leases(&self.owner)).await;
+        let given = timeout(GOODBYE, self.db.give_up_leases(&self.owner, self.clock.now())).await;
         if !matches!(given, Ok(Ok(()))) {
             tracing::warn!("the lanes of this process stay taken until their leases run out");
         }

@@ -252,9 +252,9 @@ pub(crate) async fn a_dead_workers_job_is_taken_over(world: &mut World) {
     // Who stops gives its leases back.
     ask_misc(world, &tenant, &[(kind::GROUP, "00g2", 20)]).await;
     claim(world, &tenant).await.expect("work");
-    world.db.give_up_leases("somebody else").await.expect("given up");
+    world.db.give_up_leases("somebody else", world.now).await.expect("given up");
     assert!(claim(world, &tenant).await.is_none());
-    world.db.give_up_leases("w").await.expect("given up");
+    world.db.give_up_leases("w", world.now).await.expect("given up");
     assert_eq!(claim(world, &tenant).await.expect("work").job.key, "00g2");
 }
 

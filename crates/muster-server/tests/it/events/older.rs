@@ -6,19 +6,23 @@ use std::time::Duration;
 use futures_util::poll;
 use muster_core::id::RunId;
 use muster_core::person::Status;
+use muster_core::problem::ProblemCode;
 use muster_core::run::{RunKind, RunPhase, RunState};
 use muster_oktasim::Action;
 use muster_server::sync::Turn;
+use muster_store::history::By;
 use serde_json::json;
 
 use super::wire::Wire;
-use crate::support::{Ground, Stand, on_both_engines};
+use crate::support::{Ground, Stand, on_both_engines, problem};
 
 on_both_engines! {
     who_left_since_their_page_was_read_stays_out,
     who_never_had_an_account_and_left_since_gets_none,
     who_came_back_since_they_were_proven_out_stays,
     an_address_is_not_given_to_who_left_since,
+    a_run_that_was_left_for_long_does_not_go_on,
+    a_run_ends_where_it_is_when_the_integration_is_switched_off,
 }
 
 /// Works on a full run until it has come to `phase`, and leaves it there as a process does that dies.
@@ -141,4 +145,56 @@ async fn an_address_is_not_given_to_who_left_since(ground: &Ground) {
         Status::Deactivated,
         "by an older page"
     );
+}
+
+async fn a_run_that_was_left_for_long_does_not_go_on(ground: &Ground) {
+    let mut stand = Stand::synced(ground, 30).await;
+    let people = stand.assigned();
+    let (who, other) = (people[7].clone(), people[8].clone());
+    // One is about to be removed and one to be let in by what was read on Friday; on Monday neither is true.
+    unassign(&stand, &other);
+    stand.sync().await;
+    assign(&stand, &other);
+    unassign(&stand, &who);
+    let run = up_to(&stand, RunPhase::People).await;
+    assign(&stand, &who);
+    unassign(&stand, &other);
+    stand.wait_days(3);
+    assert_eq!(finish(&mut stand, run).await, RunState::Failed);
+    let left = stand.tenant.run(run).await.expect("a query").expect("a run");
+    assert!(problem(&left, ProblemCode::RunStopped).is_some(), "{left:?}");
+    assert_eq!(stand.here(&who).await.status, Status::Active);
+    assert_eq!(stand.here(&other).await.status, Status::Deactivated);
+    // Whoever asks does not join it, and what is true now is applied.
+    let again = up_to(&stand, RunPhase::People).await;
+    stand.wait_days(1);
+    let next = stand.sync().await;
+    assert_ne!(next.id, again);
+    assert_eq!(next.state, RunState::Done);
+    assert_eq!(stand.here(&who).await.status, Status::Active);
+    assert_eq!(stand.here(&other).await.status, Status::Deactivated);
+}
+
+async fn a_run_ends_where_it_is_when_the_integration_is_switched_off(ground: &Ground) {
+    let mut stand = Stand::synced(ground, 30).await;
+    let mut wire = Wire::from_now(ground, &stand);
+    let people = stand.assigned();
+    unassign(&stand, &people[7]);
+    let run = up_to(&stand, RunPhase::Removals).await;
+    // Somebody of the person lane waits, too.
+    stand.update(&people[9], json!({"title": "Waits"}));
+    wire.deliver_new(&mut stand, &["user.account.update_profile"]).await;
+    let by = By { actor: "os:ana", cause: "cli", run: None, reason: None };
+    let now = stand.now();
+    stand.tenant.set_okta_enabled(false, by, &mut stand.ids, now).await.expect("switched");
+    let left = Box::pin(stand.engine.drive(&stand.tenant, run)).await.expect("a run");
+    assert_eq!(left.state, RunState::Failed);
+    assert!(problem(&left, ProblemCode::RunStopped).is_some(), "{left:?}");
+    assert_eq!(stand.here(&people[7]).await.status, Status::Active, "nobody is removed any more");
+    let now = stand.now();
+    stand.tenant.set_okta_enabled(true, by, &mut stand.ids, now).await.expect("switched");
+    read_people(&stand).await;
+    assert_eq!(stand.here(&people[9]).await.title.as_deref(), Some("Waits"));
+    assert_eq!(stand.sync().await.state, RunState::Done);
+    assert_eq!(stand.here(&people[7]).await.status, Status::Deactivated);
 }

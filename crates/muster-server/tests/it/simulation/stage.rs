@@ -189,7 +189,7 @@ impl Stage {
                     }
                     self.clock.advance(LEASE + Duration::from_secs(1));
                     if between && dice.chance(30) {
-                        self.clock.advance(Duration::from_secs(60 * dice.below(2_000) as u64));
+                        self.clock.advance(Duration::from_secs(60 * dice.below(50) as u64));
                         for _ in 0..dice.below(4) {
                             life::happen(&mut self.wire.company(), &mut dice);
                         }
