@@ -77,8 +77,8 @@ pub async fn replace(
     Ok(changed)
 }
 
-/// Forgets the groups: they were those of another app.
-pub(crate) async fn forget(write: &mut Write) -> Result<(), StoreError> {
+/// Forgets the groups: they were those of another app, or cannot be read any more. Then every group counts.
+pub async fn forget(write: &mut Write) -> Result<(), StoreError> {
     let tenant = write.tenant();
     hooks::bump(write).await?;
     for sql in [

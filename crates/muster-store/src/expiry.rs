@@ -34,7 +34,8 @@ pub async fn alarms(write: &mut Write, now: Timestamp) -> Result<(), StoreError>
     write.tx().execute(sql, &args).await.map(drop)
 }
 
-/// Drops events that arrived before `before` and need nothing any more, and bodies kept aside since then.
+/// Drops events that arrived before `before` and need nothing any more, bodies kept aside since then, and runs of single people that
+/// ended well by then: what they changed is in the history.
 ///
 /// A copy of an event that was dropped costs one read more than it need.
 pub async fn events(write: &mut Write, before: Timestamp) -> Result<(), StoreError> {
@@ -43,6 +44,9 @@ pub async fn events(write: &mut Write, before: Timestamp) -> Result<(), StoreErr
         "DELETE FROM okta_events WHERE tenant_id = $1 AND COALESCE(hook_at, logged_at) < $2
              AND (applied_at IS NOT NULL OR kind IS NULL)",
         "DELETE FROM hook_asides WHERE tenant_id = $1 AND at < $2",
+        "DELETE FROM run_items WHERE tenant_id = $1 AND run_id IN
+             (SELECT id FROM runs WHERE tenant_id = $1 AND kind = 'person' AND state = 'done' AND finished_at < $2)",
+        "DELETE FROM runs WHERE tenant_id = $1 AND kind = 'person' AND state = 'done' AND finished_at < $2",
     ] {
         write.tx().execute(sql, &args).await?;
     }

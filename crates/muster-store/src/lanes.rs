@@ -10,13 +10,18 @@ use uuid::Uuid;
 use crate::db::Arg;
 use crate::error::StoreError;
 use crate::history::Write;
-use crate::jobs::{self, Job};
+use crate::jobs::{self, Job, Retry};
 use crate::runs::{self, NewRun, Run};
 use crate::tenants::TenantDb;
 use crate::time::micros;
 
 /// A run that nobody worked on for so long is not gone on with: what it read of Okta is too old to be applied.
 const FORSAKEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// A run of single people whose workers die so often is taken apart, …
+const DEATHS_MAX: i64 = 5;
+/// … and whom it was about waits for so long.
+const ASIDE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The lane of full runs and previews.
 pub const BULK: &str = "bulk";
@@ -79,11 +84,19 @@ impl TenantDb {
     ) -> Result<Option<(Claim, Vec<Job>)>, StoreError> {
         let mut write = self.write(now).await?;
         let Some(free) = free(&mut write, jobs::PERSON).await? else { return Ok(None) };
-        let (run, taken) = if let Some(run) = free.left {
-            (run, jobs::taken(&mut write, run).await?)
+        let left = match free.left {
+            Some(run) => left_people(&mut write, run).await?,
+            None => None,
+        };
+        let (run, taken) = if let Some(left) = left {
+            left
         } else {
             let taken = jobs::take(&mut write, jobs::PERSON, new.id, limit).await?;
-            let Some(first) = taken.first() else { return free.end(write).await };
+            let Some(first) = taken.first() else {
+                // What was stopped or put aside stays so.
+                write.commit().await?;
+                return Ok(None);
+            };
             runs::insert(&mut write, &NewRun { cause: first.cause, ..new.clone() }).await?;
             (new.id, taken)
         };
@@ -152,6 +165,28 @@ impl TenantDb {
             .await?;
         Ok(row.is_some_and(|row| row.lease_until > micros(now)))
     }
+}
+
+/// Whom a run was about whose worker went away. When that happens again and again one of them may be the reason: they are put
+/// aside for a while, and others come first.
+async fn left_people(
+    write: &mut Write,
+    run: RunId,
+) -> Result<Option<(RunId, Vec<Job>)>, StoreError> {
+    let people = jobs::taken(write, run).await?;
+    let Some(mut left) = runs::load(write, run).await? else { return Ok(None) };
+    left.restarts += 1;
+    if left.restarts < DEATHS_MAX {
+        runs::save(write, &left).await?;
+        return Ok(Some((run, people)));
+    }
+    let due_at = write.now() + ASIDE;
+    let error = "whoever read them died";
+    let later: Vec<_> =
+        people.iter().map(|job| Retry { id: job.id, due_at, error: error.to_owned() }).collect();
+    jobs::retry(write, &later).await?;
+    stop(write, left, "its worker died again and again").await?;
+    Ok(None)
 }
 
 /// A lane that nobody works on.

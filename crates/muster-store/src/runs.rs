@@ -1,14 +1,14 @@
 //! Runs: asked for, joined, carried on and finished. A run's progress lives in its row, never in memory.
 
 use jiff::Timestamp;
-use muster_core::id::{RunId, TenantId};
+use muster_core::id::{ChangeId, RunId, TenantId};
 use muster_core::problem::Problem;
 use muster_core::run::{Counts, ListingState, RunCause, RunKind, RunPhase, RunState};
 use uuid::Uuid;
 
 use crate::db::Arg;
 use crate::error::StoreError;
-use crate::history::Write;
+use crate::history::{NewChange, Subject, Write};
 use crate::lanes;
 use crate::tenants::TenantDb;
 use crate::time::{from_micros, micros};
@@ -335,6 +335,20 @@ pub async fn request(write: &mut Write, new: &NewRun, join: Join) -> Result<Requ
                 run.state
             )));
         }
+        // Who let the removals pass is on record also when nobody is left to be removed.
+        write.record(NewChange {
+            id: ChangeId::new(new.id.uuid()),
+            at: write.now(),
+            subject: Subject::Run(held),
+            kind: "approve",
+            actor: new.actor.clone(),
+            cause: new.cause.as_str().to_owned(),
+            run: Some(new.id),
+            event: None,
+            reason: None,
+            before: None,
+            after: None,
+        });
     }
     insert(write, new).await?;
     Ok(Requested { run: new.id, joined: false })

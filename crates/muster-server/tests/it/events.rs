@@ -5,4 +5,5 @@ mod histories;
 mod net;
 mod older;
 mod single;
+mod storms;
 mod wire;

@@ -195,8 +195,8 @@ pub struct FirstManager {
     pub manager: PersonId,
 }
 
-/// Teams without a manager, each with the manager of its first member who has one other than themselves. First is who
-/// Okta made first, then by id.
+/// Teams without a manager, each with the manager of its first member who has one other than themselves that has not left. First
+/// is who Okta made first, then by id.
 pub async fn first_managers(write: &mut Write) -> Result<Vec<FirstManager>, StoreError> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -211,8 +211,9 @@ pub async fn first_managers(write: &mut Write) -> Result<Vec<FirstManager>, Stor
                  (SELECT p.team_id, p.manager_id,
                          ROW_NUMBER() OVER (PARTITION BY p.team_id ORDER BY p.okta_created, p.okta_user_id) AS place
                   FROM people p JOIN teams t ON t.tenant_id = p.tenant_id AND t.id = p.team_id
-                  WHERE p.tenant_id = $1 AND t.manager_id IS NULL AND p.manager_id IS NOT NULL
-                        AND p.status <> 'deactivated') AS ranked
+                       JOIN people b ON b.tenant_id = p.tenant_id AND b.id = p.manager_id
+                  WHERE p.tenant_id = $1 AND t.manager_id IS NULL AND p.okta_user_id IS NOT NULL
+                        AND p.status <> 'deactivated' AND b.status <> 'deactivated') AS ranked
              WHERE place = 1 ORDER BY team_id",
             &[tenant.into()],
         )

@@ -326,6 +326,7 @@ pub(crate) async fn the_cursor_of_the_log_is_kept(world: &mut World) {
         last_published: Some(world.now),
         polled_at: Some(world.now),
         state: None,
+        types: Some("eight".into()),
     };
     let second =
         LogCursor { next_link: None, state: Some("rights_missing".into()), ..first.clone() };

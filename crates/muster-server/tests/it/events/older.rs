@@ -26,7 +26,7 @@ on_both_engines! {
 }
 
 /// Works on a full run until it has come to `phase`, and leaves it there as a process does that dies.
-async fn up_to(stand: &Stand, phase: RunPhase) -> RunId {
+pub(super) async fn up_to(stand: &Stand, phase: RunPhase) -> RunId {
     let run = stand.ask(RunKind::Full, None).await.expect("asked");
     let mut work = pin!(stand.engine.drive(&stand.tenant, run));
     while stand.tenant.run(run).await.expect("a query").expect("a run").phase < phase {

@@ -31,7 +31,12 @@ pub(super) struct Left {
 /// gone on with.
 pub(super) async fn bury(home: &Home) -> Left {
     let db = open(home).await;
-    db.execute("UPDATE lanes SET lease_until = lease_until - 3000000000 WHERE lease_until > 0", &[]).await.expect("a lane or none");
+    db.execute(
+        "UPDATE lanes SET lease_until = lease_until - 3000000000 WHERE lease_until > 0",
+        &[],
+    )
+    .await
+    .expect("a lane or none");
     let runs = count(&db, "SELECT COUNT(*) AS n FROM runs").await;
     let open =
         count(&db, "SELECT COUNT(*) AS n FROM runs WHERE state IN ('queued', 'running')").await;

@@ -540,7 +540,9 @@ impl Model<'_> {
         members.sort_by_key(|&at| (self.rows[at].made, self.rows[at].okta.clone()));
         for at in members {
             let (Some(team), Some(manager)) = (&self.rows[at].team, named[at]) else { continue };
-            leaders.entry(team.clone()).or_insert(manager);
+            if self.rows[manager].has_access() {
+                leaders.entry(team.clone()).or_insert(manager);
+            }
         }
         leaders
     }
