@@ -93,7 +93,7 @@ pub(super) struct Slot {
 }
 
 /// What the last look that came to its end saw.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Seen {
     /// Which look that was; 0: none yet. One that failed or was given up saw nothing, so nobody may go by it.
     look: u64,
@@ -146,8 +146,8 @@ impl Doors {
         // However this look ends: names of tenants that do not exist are without number.
         let _forgotten = Stranger { doors: self, slot };
         let looking = slot.looking.lock().await;
-        if let Some(kept) = slot.after(came) {
-            return Ok(kept);
+        if let Some(seen) = slot.after(came) {
+            return Ok(seen.kept);
         }
         if slowed {
             self.clock.pause(SLOWED).await;
@@ -189,9 +189,8 @@ impl Slot {
     }
 
     /// What a look saw that began after somebody came, if there was one.
-    fn after(&self, came: Came) -> Option<Option<Arc<Kept>>> {
-        let seen = self.locked();
-        (seen.look > came.0).then(|| seen.kept.clone())
+    fn after(&self, came: Came) -> Option<Seen> {
+        Some(self.locked().clone()).filter(|seen| seen.look > came.0)
     }
 
     fn set(&self, seen: Seen) {

@@ -82,10 +82,8 @@ async fn days_that_begin_for_many_at_once_are_no_storm(ground: &Ground) {
         .iter()
         .map(|who| OktaUserId::parse(&stand.okta_id(who)).expect("an id"))
         .collect();
-    let jobs: Vec<NewJob<'_>> = ids
-        .iter()
-        .map(|id| NewJob::person(id, priority::BULK, now, RunCause::StartDate))
-        .collect();
+    let jobs: Vec<NewJob<'_>> =
+        ids.iter().map(|id| NewJob::person(id, priority::BULK, now, RunCause::StartDate)).collect();
     stand.tenant.ask(&jobs, &mut stand.ids, now).await.expect("asked");
     let before = full_runs(&stand).await;
     work_for(&stand, 10).await;
