@@ -30,8 +30,8 @@ const FEW: u64 = 25;
 const PAGE: u64 = 500;
 /// A storm is over when no event came for so long, …
 const QUIET: SignedDuration = SignedDuration::from_secs(2);
-/// … or somebody has waited for so long.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+/// … or somebody has waited for so long. An admin who works on many people for a minute costs one listing, not two.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
 /// Removals of so long are counted together, so that a burst of events is held as a full run would hold it (D12).
 const BURST: SignedDuration = SignedDuration::from_mins(10);
 /// Okta answers from before a change for some seconds after it. What came so soon after its event and shows nothing new is
