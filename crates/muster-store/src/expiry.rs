@@ -34,8 +34,15 @@ pub async fn alarms(write: &mut Write, now: Timestamp) -> Result<(), StoreError>
     write.tx().execute(sql, &args).await.map(drop)
 }
 
+macro_rules! old_person_runs {
+    () => {
+        "FROM runs WHERE tenant_id = $1 AND kind = 'person' AND finished_at < $2
+         AND state IN ('done', 'incomplete', 'failed', 'discarded')"
+    };
+}
+
 /// Drops events that arrived before `before` and need nothing any more, bodies kept aside since then, and runs of single people that
-/// ended well by then: what they changed is in the history.
+/// ended by then and hold nothing: what they changed is in the history.
 ///
 /// A copy of an event that was dropped costs one read more than it need.
 pub async fn events(write: &mut Write, before: Timestamp) -> Result<(), StoreError> {
@@ -44,9 +51,17 @@ pub async fn events(write: &mut Write, before: Timestamp) -> Result<(), StoreErr
         "DELETE FROM okta_events WHERE tenant_id = $1 AND COALESCE(hook_at, logged_at) < $2
              AND (applied_at IS NOT NULL OR kind IS NULL)",
         "DELETE FROM hook_asides WHERE tenant_id = $1 AND at < $2",
-        "DELETE FROM run_items WHERE tenant_id = $1 AND run_id IN
-             (SELECT id FROM runs WHERE tenant_id = $1 AND kind = 'person' AND state = 'done' AND finished_at < $2)",
-        "DELETE FROM runs WHERE tenant_id = $1 AND kind = 'person' AND state = 'done' AND finished_at < $2",
+        concat!(
+            "DELETE FROM mirror WHERE tenant_id = $1 AND run_id IN (SELECT id ",
+            old_person_runs!(),
+            ")"
+        ),
+        concat!(
+            "DELETE FROM run_items WHERE tenant_id = $1 AND run_id IN (SELECT id ",
+            old_person_runs!(),
+            ")"
+        ),
+        concat!("DELETE ", old_person_runs!()),
     ] {
         write.tx().execute(sql, &args).await?;
     }

@@ -22,6 +22,8 @@ const FORSAKEN: SignedDuration = SignedDuration::from_hours(1);
 const DEATHS_MAX: i64 = 5;
 /// … and whom it was about waits for so long.
 const ASIDE: SignedDuration = SignedDuration::from_mins(15);
+/// … and each of them so much longer than the one before.
+const APART: SignedDuration = SignedDuration::from_secs(5);
 
 /// The lane of full runs and previews.
 pub const BULK: &str = "bulk";
@@ -131,13 +133,16 @@ impl TenantDb {
         let kept = write
             .tx()
             .execute(
-                "UPDATE lanes SET lease_until = $4 WHERE tenant_id = $1 AND lane = $2 AND claim = $3 AND run_id = $5",
+                // Whoever slept for long has old pages, too: their run is stopped, by whoever looks next.
+                "UPDATE lanes SET lease_until = $4 WHERE tenant_id = $1 AND lane = $2 AND claim = $3 AND run_id = $5
+                 AND lease_until >= $6",
                 &[
                     self.id().into(),
                     claim.lane.into(),
                     claim.number.into(),
                     micros(lease_until).into(),
                     claim.run.uuid().into(),
+                    micros(now - FORSAKEN).into(),
                 ],
             )
             .await?;
@@ -180,10 +185,14 @@ async fn left_people(
         runs::save(write, &left).await?;
         return Ok(Some((run, people)));
     }
-    let due_at = write.now() + ASIDE;
     let error = "whoever read them died";
-    let later: Vec<_> =
-        people.iter().map(|job| Retry { id: job.id, due_at, error: error.to_owned() }).collect();
+    // One after the other, so that the others do not die with the one again.
+    let mut due_at = write.now() + ASIDE;
+    let mut later = Vec::new();
+    for job in &people {
+        later.push(Retry { id: job.id, due_at, error: error.to_owned() });
+        due_at += APART;
+    }
     jobs::retry(write, &later).await?;
     stop(write, left, "its worker died again and again").await?;
     Ok(None)
@@ -209,7 +218,22 @@ impl Free {
     }
 }
 
+/// Whether the vendor's switch is on for the tenant: while it is off nothing is done.
+async fn is_on(write: &mut Write) -> Result<bool, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct OnRow {
+        okta_enabled: bool,
+    }
+    let tenant = write.tenant();
+    let sql = "SELECT okta_enabled FROM tenants WHERE id = $1";
+    let row: Option<OnRow> = write.tx().fetch_optional(sql, &[tenant.into()]).await?;
+    Ok(row.is_some_and(|row| row.okta_enabled))
+}
+
 async fn free(write: &mut Write, lane: &'static str) -> Result<Option<Free>, StoreError> {
+    if !is_on(write).await? {
+        return Ok(None);
+    }
     let stopped = stop_forsaken(write, lane).await?;
     let (tenant, now) = (write.tenant(), write.now());
     let row: Option<LaneRow> = write

@@ -4,7 +4,7 @@
 //! when it changed nothing: somebody who is no longer assigned and has no account leaves no other trace.
 
 use jiff::Timestamp;
-use muster_core::id::RunId;
+use muster_core::id::{OktaUserId, RunId};
 
 use crate::db::Arg;
 use crate::error::StoreError;
@@ -60,4 +60,20 @@ pub async fn forget(write: &mut Write, began: Timestamp) -> Result<(), StoreErro
     let sql = "DELETE FROM sightings WHERE tenant_id = $1 AND observed_at < $2";
     let args = [write.tenant().into(), micros(began).into()];
     write.tx().execute(sql, &args).await.map(drop)
+}
+
+/// Whom `run` left alone because they had been read as out shortly before their page was asked for: Okta may have made the page
+/// of what was before, or the read. Somebody must look once more.
+pub async fn in_doubt(write: &mut Write, run: RunId) -> Result<Vec<OktaUserId>, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct DoubtRow {
+        okta_user_id: String,
+    }
+    let tenant = write.tenant();
+    let sql = "SELECT s.okta_user_id FROM sightings s
+               JOIN mirror m ON m.tenant_id = s.tenant_id AND m.okta_user_id = s.okta_user_id AND m.run_id = $2
+               WHERE s.tenant_id = $1 AND s.is_out AND s.run_id <> $2 AND s.observed_at <= m.observed_at
+                     AND s.observed_at > m.observed_at - 10000000 ORDER BY s.okta_user_id";
+    let rows: Vec<DoubtRow> = write.tx().fetch_all(sql, &[tenant.into(), run.into()]).await?;
+    Ok(rows.into_iter().filter_map(|row| OktaUserId::parse(&row.okta_user_id).ok()).collect())
 }

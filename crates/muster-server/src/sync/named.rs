@@ -25,7 +25,7 @@ const AT_ONCE: usize = 8;
 /// Calls of one person run for one person.
 const CALLS: u64 = 2;
 /// So few people are always read one by one: the rest of a full run has its cost too.
-const FEW: u64 = 25;
+const FEW: u64 = 15;
 /// Okta's app users are listed so many a page.
 const PAGE: u64 = 500;
 /// A storm is over when no event came for so long, …
@@ -96,13 +96,16 @@ impl Job<'_> {
             && !reads.iter().any(|(_, _, read)| matches!(read, Err(error) if is_refusal(error)));
         let seen = self.seen(&reads);
         let (mut staged, mut notes, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let mut write = self.step().await?;
+        // Once more: while Okta was asked another run may have let somebody in by an older page.
+        let keys: Vec<&str> = self.named.iter().map(|job| job.key.as_str()).collect();
+        let known = people::acquaintances(&mut write, &keys).await?;
+        let has_access = |key: &str| known.get(key).is_some_and(|known| known.has_access);
         for (named, _, read) in reads {
             match read {
                 Ok(Named::Listed(one)) => staged.push(*one),
                 // Out already: an event more says nothing new, and must not count as a removal more.
-                Ok(Named::Out(_))
-                    if !known.get(&named.key).is_some_and(|known| known.has_access) =>
-                {
+                Ok(Named::Out(_)) if !has_access(&named.key) => {
                     self.run.counts.add(ChangeKind::Unchanged, 1);
                 }
                 Ok(Named::Out(reason)) => {
@@ -123,6 +126,9 @@ impl Job<'_> {
                         });
                     }
                 }
+                Ok(Named::Stranger) if has_access(&named.key) => {
+                    again.push(self.later(&named, "they were let in while they were being read"));
+                }
                 Ok(Named::Stranger) => self.run.counts.skipped += 1,
                 Ok(Named::Hidden) => {
                     let gone = "somebody can neither be read by id nor found among the deleted";
@@ -138,7 +144,6 @@ impl Job<'_> {
                 }
             }
         }
-        let mut write = self.step().await?;
         let seen: Vec<Sighting<'_>> = seen
             .iter()
             .map(|(key, at, is_out)| Sighting { okta_user_id: key, at: *at, is_out: *is_out })

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use muster_core::manager::loops;
 use muster_core::problem::{Problem, ProblemCode};
 use muster_core::rules::ManagerMode;
-use muster_core::run::{RunKind, RunState};
+use muster_core::run::{RunCause, RunKind, RunState};
 use muster_store::error::StoreError;
 use muster_store::history::Write;
+use muster_store::jobs::{NewJob, priority};
 use muster_store::phases::report::{self as query, LostManager};
 use muster_store::runs::Run;
 use muster_store::{connection, events, items, jobs, mirror, sightings, unreadable};
@@ -79,6 +80,9 @@ impl Job<'_> {
         if self.run.kind == RunKind::Person {
             return self.settle_named(write, state).await;
         }
+        if !self.is_preview() {
+            self.ask_for_those_in_doubt(&mut write).await?;
+        }
         if let Some(began) = self.run.read_started_at {
             sightings::forget(&mut write, began - STALE).await?;
         }
@@ -91,6 +95,17 @@ impl Job<'_> {
             jobs::drop_covered(&mut write, began, self.run.id, again).await?;
         }
         Ok(self.finish(write, state).await?)
+    }
+
+    /// Whom a page showed as in and a read just before as out is looked at once more.
+    async fn ask_for_those_in_doubt(&mut self, write: &mut Write) -> Result<(), StoreError> {
+        let doubtful = sightings::in_doubt(write, self.run.id).await?;
+        let now = self.now();
+        let looks: Vec<NewJob<'_>> = doubtful
+            .iter()
+            .map(|id| NewJob::person(id, priority::SECOND_LOOK, now, RunCause::Event))
+            .collect();
+        jobs::enqueue(write, &looks, &mut self.ids).await
     }
 
     async fn tell_items(&mut self, write: &mut Write) -> Result<(), StoreError> {

@@ -31,7 +31,13 @@ pub async fn drop_covered(
                AND cause <> 'start_date' AND NOT EXISTS
                    (SELECT 1 FROM run_items i WHERE i.tenant_id = $1 AND i.run_id = $3 AND i.okta_user_id = jobs.key
                     AND i.change = 'skip' AND i.problems = 'record_unreadable')";
-    write.tx().execute(sql, &[tenant.into(), micros(until).into(), run.into()]).await
+    let dropped =
+        write.tx().execute(sql, &[tenant.into(), micros(until).into(), run.into()]).await?;
+    // Who was asked for again since waits since then.
+    let sql = "UPDATE jobs SET enqueued_at = asked_at WHERE tenant_id = $1 AND lane = 'person' AND state = 'waiting'
+               AND enqueued_at <= $2 AND asked_at > $2";
+    write.tx().execute(sql, &[tenant.into(), micros(until).into()]).await?;
+    Ok(dropped)
 }
 
 /// What waits in the person lane.

@@ -21,6 +21,7 @@ on_both_engines! {
     who_never_had_an_account_and_left_since_gets_none,
     who_came_back_since_they_were_proven_out_stays,
     an_address_is_not_given_to_who_left_since,
+    who_was_read_as_out_just_before_their_page_is_looked_at_again,
     a_run_that_was_left_for_long_does_not_go_on,
     a_run_ends_where_it_is_when_the_integration_is_switched_off,
 }
@@ -147,6 +148,26 @@ async fn an_address_is_not_given_to_who_left_since(ground: &Ground) {
     );
 }
 
+async fn who_was_read_as_out_just_before_their_page_is_looked_at_again(ground: &Ground) {
+    let mut stand = Stand::synced(ground, 30).await;
+    let mut wire = Wire::from_now(ground, &stand);
+    let who = stand.assigned()[7].clone();
+    unassign(&stand, &who);
+    stand.sync().await;
+    wire.take(&stand);
+    // Read as out, and two seconds later the listing shows them in, which may be Okta's past.
+    stand.update(&who, json!({"title": "Back soon"}));
+    wire.deliver_new(&mut stand, &[]).await;
+    while stand.engine.person_turn(&stand.tenant).await.expect("a turn") != Turn::Idle {}
+    stand.clock.advance(Duration::from_secs(2));
+    assign(&stand, &who);
+    let run = up_to(&stand, RunPhase::People).await;
+    assert_eq!(finish(&mut stand, run).await, RunState::Done);
+    assert_eq!(stand.here(&who).await.status, Status::Deactivated);
+    read_people(&stand).await;
+    assert_eq!(stand.here(&who).await.status, Status::Active, "a second look tells");
+}
+
 async fn a_run_that_was_left_for_long_does_not_go_on(ground: &Ground) {
     let mut stand = Stand::synced(ground, 30).await;
     let people = stand.assigned();
@@ -191,6 +212,9 @@ async fn a_run_ends_where_it_is_when_the_integration_is_switched_off(ground: &Gr
     assert_eq!(left.state, RunState::Failed);
     assert!(problem(&left, ProblemCode::RunStopped).is_some(), "{left:?}");
     assert_eq!(stand.here(&people[7]).await.status, Status::Active, "nobody is removed any more");
+    let turn = stand.engine.person_turn(&stand.tenant).await.expect("a turn");
+    assert!(!matches!(turn, Turn::Done { .. }), "{turn:?}");
+    assert_ne!(stand.here(&people[9]).await.title.as_deref(), Some("Waits"), "and nobody is read");
     let now = stand.now();
     stand.tenant.set_okta_enabled(true, by, &mut stand.ids, now).await.expect("switched");
     read_people(&stand).await;
