@@ -21,7 +21,7 @@ use crate::mail::{Letter, Mailer};
 const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(10);
 /// Nobody else sends a mail for this long after somebody began to. Twenty people, each with a server that hardly answers.
 const MAIL_LEASE: SignedDuration = SignedDuration::from_mins(15);
-/// Mails that are sent one after the other before the clock is looked at again.
+/// Mails that are sent at one look.
 const MAILS_AT_ONCE: usize = 10;
 /// Pauses between tries of one mail, doubled each time.
 const MAIL_AGAIN: SignedDuration = SignedDuration::from_mins(2);

@@ -67,7 +67,9 @@ impl TenantDb {
             None => oldest_queued(&mut write).await?,
         };
         let Some(run) = run else {
-            return free.end(write).await;
+            // A run that was stopped stays so.
+            write.commit().await?;
+            return Ok(None);
         };
         let claim = occupy(&mut write, lane, free.number, run, owner, lease_until).await?;
         write.commit().await?;
@@ -95,7 +97,7 @@ impl TenantDb {
         } else {
             let taken = jobs::take(&mut write, jobs::PERSON, new.id, limit).await?;
             let Some(first) = taken.first() else {
-                // What was stopped or put aside stays so.
+                // Whoever was stopped or put aside stays so.
                 write.commit().await?;
                 return Ok(None);
             };
@@ -204,18 +206,6 @@ struct Free {
     number: i64,
     /// The run that its last worker left unfinished.
     left: Option<RunId>,
-    /// The run that was left was stopped.
-    stopped: bool,
-}
-
-impl Free {
-    /// Takes nothing. What was stopped stays so.
-    async fn end<T>(self, write: Write) -> Result<Option<T>, StoreError> {
-        if self.stopped {
-            write.commit().await?;
-        }
-        Ok(None)
-    }
 }
 
 /// Whether the vendor's switch is on for the tenant: while it is off nothing is done.
@@ -234,7 +224,7 @@ async fn free(write: &mut Write, lane: &'static str) -> Result<Option<Free>, Sto
     if !is_on(write).await? {
         return Ok(None);
     }
-    let stopped = stop_forsaken(write, lane).await?;
+    stop_forsaken(write, lane).await?;
     let (tenant, now) = (write.tenant(), write.now());
     let row: Option<LaneRow> = write
         .tx()
@@ -251,14 +241,11 @@ async fn free(write: &mut Write, lane: &'static str) -> Result<Option<Free>, Sto
         None => None,
     };
     let number = row.map_or(0, |row| row.claim) + 1;
-    Ok(Some(Free { number, left: left.map(|run| run.id), stopped }))
+    Ok(Some(Free { number, left: left.map(|run| run.id) }))
 }
 
-/// Ends the run that the lane's last worker left unfinished, if that was too long ago; says whether there was one.
-pub(crate) async fn stop_forsaken(
-    write: &mut Write,
-    lane: &'static str,
-) -> Result<bool, StoreError> {
+/// Ends the run that the lane's last worker left unfinished, if that was too long ago.
+pub(crate) async fn stop_forsaken(write: &mut Write, lane: &'static str) -> Result<(), StoreError> {
     #[derive(sqlx::FromRow)]
     struct LeftRow {
         run_id: Uuid,
@@ -267,10 +254,9 @@ pub(crate) async fn stop_forsaken(
     let sql = "SELECT l.run_id FROM lanes l JOIN runs r ON r.tenant_id = l.tenant_id AND r.id = l.run_id
                WHERE l.tenant_id = $1 AND l.lane = $2 AND l.lease_until < $3 AND r.state IN ('queued', 'running')";
     let left: Option<LeftRow> = write.tx().fetch_optional(sql, &args).await?;
-    let Some(left) = left else { return Ok(false) };
-    let Some(run) = runs::load(write, RunId::new(left.run_id)).await? else { return Ok(false) };
-    stop(write, run, "nobody worked on it for more than an hour").await?;
-    Ok(true)
+    let Some(left) = left else { return Ok(()) };
+    let Some(run) = runs::load(write, RunId::new(left.run_id)).await? else { return Ok(()) };
+    stop(write, run, "nobody worked on it for more than an hour").await
 }
 
 /// Ends a run that is not to go on. Whom it was about waits again.

@@ -11,10 +11,32 @@ use crate::error::StoreError;
 use crate::history::Write;
 use crate::time::micros;
 
+/// Somebody was read as out so shortly before (in microseconds) this page of the listing was asked for that Okta may have made
+/// the one or the other of what was before.
+macro_rules! out_shortly_before {
+    () => {
+        "(s.is_out AND s.observed_at > m.observed_at - 10000000)"
+    };
+}
+
+/// Somebody read the person by their id after this page of the listing was asked for; or a little earlier, and they were out.
+/// `$2` is the run whose page it is.
+macro_rules! seen_since {
+    () => {
+        concat!(
+            "EXISTS (SELECT 1 FROM sightings s WHERE s.tenant_id = m.tenant_id AND s.okta_user_id = m.okta_user_id
+                     AND s.run_id <> $2 AND (s.observed_at > m.observed_at OR ",
+            $crate::sightings::out_shortly_before!(),
+            "))"
+        )
+    };
+}
+pub(crate) use {out_shortly_before, seen_since};
+
 /// A read of one person by their id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sighting<'a> {
-    pub okta_user_id: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    pub okta_user_id: String,
     /// When Okta was asked.
     pub at: Timestamp,
     /// They were not assigned, or their status was out.
@@ -22,18 +44,14 @@ pub struct Sighting<'a> {
 }
 
 /// Notes what `run` read by id. An older read never takes the place of a newer one.
-pub async fn note(
-    write: &mut Write,
-    run: RunId,
-    sightings: &[Sighting<'_>],
-) -> Result<(), StoreError> {
+pub async fn note(write: &mut Write, run: RunId, sightings: &[Sighting]) -> Result<(), StoreError> {
     let tenant = write.tenant();
     let rows: Vec<Arg<'_>> = sightings
         .iter()
         .flat_map(|one| {
             [
                 tenant.into(),
-                one.okta_user_id.into(),
+                one.okta_user_id.as_str().into(),
                 micros(one.at).into(),
                 one.is_out.into(),
                 run.into(),
@@ -70,10 +88,13 @@ pub async fn in_doubt(write: &mut Write, run: RunId) -> Result<Vec<OktaUserId>, 
         okta_user_id: String,
     }
     let tenant = write.tenant();
-    let sql = "SELECT s.okta_user_id FROM sightings s
-               JOIN mirror m ON m.tenant_id = s.tenant_id AND m.okta_user_id = s.okta_user_id AND m.run_id = $2
-               WHERE s.tenant_id = $1 AND s.is_out AND s.run_id <> $2 AND s.observed_at <= m.observed_at
-                     AND s.observed_at > m.observed_at - 10000000 ORDER BY s.okta_user_id";
+    let sql = concat!(
+        "SELECT s.okta_user_id FROM sightings s
+         JOIN mirror m ON m.tenant_id = s.tenant_id AND m.okta_user_id = s.okta_user_id AND m.run_id = $2
+         WHERE s.tenant_id = $1 AND s.run_id <> $2 AND s.observed_at <= m.observed_at AND ",
+        out_shortly_before!(),
+        " ORDER BY s.okta_user_id"
+    );
     let rows: Vec<DoubtRow> = write.tx().fetch_all(sql, &[tenant.into(), run.into()]).await?;
     Ok(rows.into_iter().filter_map(|row| OktaUserId::parse(&row.okta_user_id).ok()).collect())
 }

@@ -301,7 +301,6 @@ fn is_gap(cursor: &LogCursor, now: Timestamp) -> bool {
     cursor.last_published.or(cursor.polled_at).is_some_and(|last| now.duration_since(last) > KEPT)
 }
 
-/// An event of the log as `core::event` reads it.
 /// When each call of a hook was given up, and why.
 fn undelivered(events: &[&LogEvent]) -> Vec<(Timestamp, String)> {
     let reason = |event: &LogEvent| {
@@ -311,6 +310,7 @@ fn undelivered(events: &[&LogEvent]) -> Vec<(Timestamp, String)> {
     events.iter().filter_map(|event| Some((event.published?, reason(event)))).collect()
 }
 
+/// An event of the log as `core::event` reads it.
 fn thin(event: &LogEvent) -> Event<'_> {
     let text = |text: &Option<String>| Cow::Owned(text.clone().unwrap_or_default());
     Event {

@@ -144,10 +144,6 @@ impl Job<'_> {
                 }
             }
         }
-        let seen: Vec<Sighting<'_>> = seen
-            .iter()
-            .map(|(key, at, is_out)| Sighting { okta_user_id: key, at: *at, is_out: *is_out })
-            .collect();
         sightings::note(&mut write, self.run.id, &seen).await?;
         let mut place = mirror::last_place(&mut write, self.run.id).await?;
         mirror::stage(&mut write, self.run.id, &staged, place).await?;
@@ -172,11 +168,11 @@ impl Job<'_> {
 
     async fn ask(&self, named: &NamedJob, known: Option<&Acquaintance>) -> Read {
         let asked_at = self.now();
-        (named.clone(), asked_at, self.look_at(&named.key, known).await)
+        (named.clone(), asked_at, self.look_at(&named.key, known, asked_at).await)
     }
 
     /// Whom these reads showed, when they were asked for, and whether they are out.
-    fn seen(&self, reads: &[Read]) -> Vec<(String, Timestamp, bool)> {
+    fn seen(&self, reads: &[Read]) -> Vec<Sighting> {
         let is_out = |read: &Result<Named, OktaError>| match read {
             Ok(Named::Listed(one)) => {
                 Some(matches!(scope(&one.user, true, &self.rules, self.today), Scope::Out(_)))
@@ -187,16 +183,21 @@ impl Job<'_> {
         reads
             .iter()
             .filter_map(|(named, asked_at, read)| {
-                Some((named.key.clone(), *asked_at, is_out(read)?))
+                let is_out = is_out(read)?;
+                Some(Sighting { okta_user_id: named.key.clone(), at: *asked_at, is_out })
             })
             .collect()
     }
 
-    async fn look_at(&self, key: &str, known: Option<&Acquaintance>) -> Result<Named, OktaError> {
+    async fn look_at(
+        &self,
+        key: &str,
+        known: Option<&Acquaintance>,
+        asked_at: Timestamp,
+    ) -> Result<Named, OktaError> {
         let (Ok(okta), Ok(id)) = (self.connected(), OktaUserId::parse(key)) else {
             return Ok(Named::Stranger);
         };
-        let asked_at = self.now();
         let (app_user, user) =
             (okta.client.app_user(&okta.app_id, &id), okta.client.user(&id, &self.keep));
         // Whoever is known costs two calls in any case: side by side, a leaver is out after one answer's time. Events about

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::history::Write;
 use crate::mirror::{MirrorRow, RawRow, mirror_columns};
 use crate::people::{PersonRow, person_columns, person_joins};
-use crate::phases::people::seen_since;
+use crate::sightings::seen_since;
 
 /// Rows of the mirror that wait, in the order of their Okta ids; of nobody who was read by their id or written since.
 pub async fn deferred(write: &mut Write, run: RunId) -> Result<Vec<MirrorRow>, StoreError> {

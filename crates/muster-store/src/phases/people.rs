@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::history::Write;
 use crate::mirror::{MirrorRow, RawRow, mirror_columns};
 use crate::people::{PersonRow, person_columns, person_joins};
+use crate::sightings::seen_since;
 use crate::time::days;
 
 /// A stretch of the listing, in its order: who of it needs a plan, and how many do not.
@@ -52,17 +53,6 @@ macro_rules! needs_plan {
          AND (p.observed_at IS NULL OR p.observed_at <= m.observed_at)"
     };
 }
-
-/// Somebody read the person by their id after this page of the listing was asked for; or a little earlier, and they were out:
-/// Okta may have made the page of what was before. `$2` is the run whose page it is.
-macro_rules! seen_since {
-    () => {
-        "EXISTS (SELECT 1 FROM sightings s WHERE s.tenant_id = m.tenant_id AND s.okta_user_id = m.okta_user_id
-                 AND s.run_id <> $2
-                 AND (s.observed_at > m.observed_at OR (s.is_out AND s.observed_at > m.observed_at - 10000000)))"
-    };
-}
-pub(super) use seen_since;
 
 /// The next stretch after `after`: at most `scan` people, at most `limit` of whom need a plan.
 pub async fn next_stretch(
