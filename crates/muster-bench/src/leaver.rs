@@ -32,12 +32,7 @@ pub(crate) struct Options {
 
 const SLUG: &str = "leaving";
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(options))
-}
-
-async fn measure(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let title = format!(
         "Leavers during a full run of {} people, Okta answers in {} ms",
         options.people, options.latency_ms

@@ -23,12 +23,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(options))
-}
-
-async fn measure(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let title = format!("P10: memory when idle, alone and with {} tenants", options.tenants);
     let mut report = Report::new(options.json, &title);
     let alone = Stage::new(None, None, 1).await?;

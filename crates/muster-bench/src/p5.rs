@@ -47,12 +47,7 @@ pub(crate) struct Options {
 /// How long after the last event of a round all must be applied.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(options))
-}
-
-async fn measure(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let title = format!(
         "P5: {} events a second over {} tenants of {} people, Okta answers in {} ms",
         options.rate, options.tenants, options.people, options.latency_ms

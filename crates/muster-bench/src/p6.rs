@@ -43,12 +43,7 @@ const CALM_EVERY: Duration = Duration::from_millis(500);
 const STORM: &str = "storm";
 const CALM: &str = "calm";
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(options))
-}
-
-async fn measure(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let title = format!(
         "P6: {} events in {} s for a tenant of as many people, Okta answers in {} ms",
         options.people, options.seconds, options.latency_ms

@@ -43,12 +43,7 @@ pub(crate) struct Options {
 const SHARE: f64 = 0.5;
 const SLUG: &str = "limited";
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(options))
-}
-
-async fn measure(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let title = format!(
         "P7: {} minutes of full runs of {} people and {} events a minute, {} calls a window of {} s",
         options.minutes, options.people, options.events, options.limit, options.window_seconds

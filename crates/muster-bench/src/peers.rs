@@ -12,6 +12,21 @@ use crate::binaries;
 use crate::http::{Line, json_call};
 use crate::measure::{Cost, cost};
 
+/// Starts a program and reads the object by which it says where it listens.
+pub(crate) fn introduced(command: &mut Command) -> anyhow::Result<(Child, Value)> {
+    let program = PathBuf::from(command.get_program());
+    let program = program.display();
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| {
+        format!("cannot start {program}; build it with cargo build --release --workspace")
+    })?;
+    let out = child.stdout.take().context("it has no output")?;
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line)?;
+    let said = serde_json::from_str(&line)
+        .with_context(|| format!("{program} did not introduce itself"))?;
+    Ok((child, said))
+}
+
 /// A simulator in a process of its own, at first without latency or limits.
 pub(crate) struct Simulator {
     child: Child,
@@ -52,22 +67,9 @@ impl Simulator {
 
     /// Starts one with so many people, all assigned.
     pub(crate) fn start(people: u64) -> anyhow::Result<Self> {
-        let program = binaries()?.join("muster-oktasim");
-        let mut child = Command::new(&program)
-            .args(["--port", "0", "--people", &people.to_string(), "--seed", "1"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| {
-                format!(
-                    "cannot start {}; build it with cargo build --release --workspace",
-                    program.display()
-                )
-            })?;
-        let out = child.stdout.take().context("the simulator has no output")?;
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        let said: Value =
-            serde_json::from_str(&line).context("the simulator did not introduce itself")?;
+        let mut command = Command::new(binaries()?.join("muster-oktasim"));
+        command.args(["--port", "0", "--people", &people.to_string(), "--seed", "1"]);
+        let (child, said) = introduced(&mut command)?;
         let text = |name: &str| {
             said[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"))
         };

@@ -1,10 +1,9 @@
 //! The service as it is shipped, in a process of its own, and the database it works on.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -24,7 +23,7 @@ use secrecy::SecretString;
 use crate::binaries;
 use crate::events::SECRET;
 use crate::measure::{now, pause};
-use crate::peers::Simulator;
+use crate::peers::{Simulator, introduced};
 
 const BY: By<'static> = By { actor: "bench", cause: "cli", run: None, reason: None };
 /// The app of tenants that have no simulator.
@@ -194,10 +193,10 @@ pub(crate) struct Service {
 impl Service {
     /// Starts it on a stage. `okta` are simulators that it may call.
     pub(crate) fn start(stage: &Stage, okta: &[&Simulator]) -> anyhow::Result<Self> {
-        let program = binaries()?.join("muster");
         let hosts: Vec<&str> = okta.iter().map(|simulator| simulator.host()).collect();
         let log = stage.folder.path().join("service.log");
-        let mut child = Command::new(&program)
+        let mut command = Command::new(binaries()?.join("muster"));
+        command
             .args(["serve", "--json"])
             .env("MUSTER_DATABASE_URL", stage.url())
             .env("MUSTER_MASTER_KEY_FILE", stage.key())
@@ -208,21 +207,10 @@ impl Service {
             // top; in Okta they are the same.
             .env("MUSTER_LOG_POLL_SECONDS", "0")
             .env("MUSTER_LOG", "warn")
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .with_context(|| {
-                format!(
-                    "cannot start {}; build it with cargo build --release --workspace",
-                    program.display()
-                )
-            })?;
-        let out = child.stdout.take().context("the service has no output")?;
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        let said: serde_json::Value = serde_json::from_str(&line).with_context(|| {
+            .stderr(File::create(&log)?);
+        let (child, said) = introduced(&mut command).with_context(|| {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
-            format!("the service did not introduce itself: {log}")
+            format!("the service did not start: {log}")
         })?;
         let public = said["listen"].as_str().context("no address")?.parse()?;
         Ok(Self { child, public, log })

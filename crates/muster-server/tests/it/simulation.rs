@@ -25,6 +25,7 @@ mod model;
 mod people;
 mod play;
 mod policy;
+mod setting;
 mod stage;
 mod weather;
 mod wire;

@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use muster_core::id::PersonId;
 use muster_core::person::{Role, Status, StatusReason};
 use muster_core::run::RunState;
@@ -14,41 +13,8 @@ use muster_core::run::RunState;
 use super::company::{Truth, User};
 use super::directory::{Directory, Row, key};
 use super::people::{Standing, address, feed, is_by_hand, standing};
-use super::policy::{Managers, Policy};
-
-/// What the model knows besides the directory and the company.
-#[derive(Debug, Clone)]
-pub(crate) struct Setting<'a> {
-    pub(crate) policy: &'a Policy,
-    pub(crate) today: Date,
-    pub(crate) now: Timestamp,
-    /// Managers set by hand.
-    pub(crate) hands: &'a BTreeMap<PersonId, PersonId>,
-    pub(crate) log_readable: bool,
-    /// People whose deletion is too long ago for the log.
-    pub(crate) forgotten: &'a BTreeSet<String>,
-}
-
-impl Setting<'_> {
-    /// Whether these many deleted people can be told from people whom the token does not see.
-    fn can_tell<'i>(&self, deleted: impl Iterator<Item = &'i String>) -> bool {
-        let deleted: Vec<&String> = deleted.collect();
-        if self.log_readable {
-            return !deleted.iter().any(|id| self.forgotten.contains(*id));
-        }
-        deleted.len() <= GONE_MAX
-    }
-
-    /// Whether nothing of these people, whom the directory knows, shows that Okta answers truly: of the first few by
-    /// id nobody can be read, and the log tells of nobody's deletion.
-    fn is_blind<'i>(&self, known: impl Iterator<Item = &'i String>, truth: &Truth) -> bool {
-        let known: BTreeSet<&String> = known.collect();
-        let speaks = |id: &String| {
-            truth.contains_key(id) || (self.log_readable && !self.forgotten.contains(id))
-        };
-        !known.is_empty() && !known.into_iter().take(CANARIES).any(speaks)
-    }
-}
+use super::policy::Managers;
+use super::setting::Setting;
 
 /// What must come out.
 #[derive(Debug, Clone)]
@@ -83,10 +49,6 @@ impl Expected {
     }
 }
 
-/// How many known people are asked by their id when a listing holds nobody.
-const CANARIES: usize = 3;
-/// How many people who answer 404 without any word of the log may be taken as deleted in one run.
-const GONE_MAX: usize = 5;
 const SAMPLE: usize = 20;
 
 struct Model<'a> {
@@ -112,15 +74,7 @@ enum First {
 
 /// The directory after a run that read everything undisturbed.
 pub(crate) fn after_run(before: &Directory, truth: &Truth, set: &Setting<'_>) -> Expected {
-    let mut model = Model {
-        set,
-        truth,
-        rows: before.rows.clone(),
-        out: Vec::new(),
-        created: 0,
-        linked: 0,
-        reactivated: 0,
-    };
+    let mut model = Model::of_before(before, truth, set);
     let listed: Vec<&User> =
         truth.values().filter(|user| user.assigned).map(|user| &**user).collect();
     let losers = model.losers(&listed);
@@ -146,7 +100,12 @@ pub(crate) fn after_run(before: &Directory, truth: &Truth, set: &Setting<'_>) ->
     }
 }
 
-impl Model<'_> {
+impl<'a> Model<'a> {
+    fn of_before(before: &Directory, truth: &'a Truth, set: &'a Setting<'a>) -> Self {
+        let rows = before.rows.clone();
+        Self { set, truth, rows, out: Vec::new(), created: 0, linked: 0, reactivated: 0 }
+    }
+
     fn of(&self, user: &User) -> Option<usize> {
         self.rows.iter().position(|row| row.okta.as_deref() == Some(&user.id))
     }
@@ -575,15 +534,7 @@ pub(crate) fn after_approval(
     waiting: &BTreeSet<String>,
     set: &Setting<'_>,
 ) -> Expected {
-    let mut model = Model {
-        set,
-        truth,
-        rows: before.rows.clone(),
-        out: Vec::new(),
-        created: 0,
-        linked: 0,
-        reactivated: 0,
-    };
+    let mut model = Model::of_before(before, truth, set);
     let mut expected = Expected::nothing();
     let tells = set.can_tell(waiting.iter().filter(|id| !truth.contains_key(*id)));
     // Whoever waits to be removed proves nothing about the token.
