@@ -95,6 +95,7 @@ impl Stage {
     ) -> anyhow::Result<TenantId> {
         let (db, ids, now) = (&self.db, &mut self.ids, time());
         let new = NewTenant {
+            owner_link: None,
             slug: TenantSlug::parse(slug)?,
             name: "Bench".to_owned(),
             owner: Email::parse("owner@bench.example")?,

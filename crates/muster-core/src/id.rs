@@ -95,6 +95,8 @@ id!(/// One run of the loop: a full one, one for a person, or a preview.
     RunId, "run_");
 id!(/// One entry of the history.
     ChangeId, "chg_");
+id!(/// One session of a person in one browser.
+    SessionId, "ses_");
 id!(/// One piece of work that waits, is under way, or was given up.
     JobId, "job_");
 
@@ -188,7 +190,7 @@ pub struct Fresh(Uuid);
 macro_rules! fresh { ($($name:ident),*) => { $(
     impl From<Fresh> for $name { fn from(fresh: Fresh) -> Self { Self(fresh.0) } }
 )* }; }
-fresh!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId, JobId);
+fresh!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId, JobId, SessionId);
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,10 @@
 
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod alarm;
 pub mod budget;
+pub mod claims;
 pub mod event;
 pub mod field;
 pub mod guard;
@@ -24,4 +26,5 @@ pub mod rules;
 pub mod run;
 pub mod schedule;
 pub mod scope;
+pub mod signin;
 pub mod tenant;

@@ -18,8 +18,8 @@ use crate::client::Timer;
 use crate::error::{Answer, Judged, OktaError, judge};
 use crate::limits::{LimitHeaders, Share, Throttle, bucket};
 use crate::reply::Reply;
-use crate::request::{Request, with_smaller_page};
-use crate::transport::{BODY_BYTES_MAX, Transport, TransportError};
+use crate::request::{Limits, Request, with_smaller_page};
+use crate::transport::{Transport, TransportError};
 
 /// How often one call is sent when it meets faults that may pass, unless whoever asks has less time.
 pub(crate) const TRIES_MAX: u32 = 4;
@@ -222,8 +222,8 @@ impl Caller {
             let outcome = self.transport.send(&self.address, request).instrument(span).await;
             place.note(outcome.as_ref().ok());
             let reply = match outcome {
-                Ok(reply) if reply.body.len() > BODY_BYTES_MAX => {
-                    Err(TransportError::TooLarge { limit: BODY_BYTES_MAX })
+                Ok(reply) if reply.body.len() > Limits::API.body_max => {
+                    Err(TransportError::TooLarge { limit: Limits::API.body_max })
                 }
                 other => other,
             };
@@ -465,12 +465,15 @@ fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// How Muster names itself.
+pub(crate) const USER_AGENT: &str = concat!("Muster/", env!("CARGO_PKG_VERSION"));
+
 fn request(path_and_query: &str, token: Option<&str>, tries: &Tries) -> Request {
     let mut request = Request::get(path_and_query);
     let mut put =
         |name: &str, value: &str| request.headers.push((name.to_owned(), value.to_owned()));
     put("accept", "application/json");
-    put("user-agent", concat!("Muster/", env!("CARGO_PKG_VERSION")));
+    put("user-agent", USER_AGENT);
     if let Some(token) = token {
         put("authorization", token);
     }

@@ -3,14 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use muster_core::id::OktaUserId;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
@@ -20,6 +18,7 @@ pub use crate::call::SharedBudget;
 use crate::call::{Call, Caller, Proof, Served, TRIES_MAX};
 use crate::error::{ErrorKind, OktaError, Verdict};
 pub use crate::keep::KeepAttributes;
+use crate::oidc::basic;
 pub use crate::page::PageLink;
 use crate::page::{Next, next};
 use crate::people::{self, People};
@@ -337,8 +336,7 @@ impl OktaClient {
         redirect_uri: &str,
     ) -> Result<bool, OktaError> {
         const DOING: &str = "showing the client id and secret";
-        let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose_secret().trim()));
-        let header = SecretString::from(format!("Basic {}", BASE64.encode(pair)));
+        let header = SecretString::from(basic(client_id, secret));
         let body = format!(
             "grant_type=authorization_code&code=muster-check-no-code&redirect_uri={}&code_verifier={}",
             encoded(redirect_uri),

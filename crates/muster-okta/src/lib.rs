@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod keep;
 pub mod limits;
 pub mod log;
+pub mod oidc;
 pub mod page;
 pub mod people;
 pub mod reply;

@@ -1,6 +1,7 @@
 //! A call on its way to Okta: plain data, built without I/O.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,6 +16,25 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Empty for `GET`.
     pub body: Bytes,
+    /// What is accepted of the answer.
+    pub limits: Limits,
+}
+
+/// How large an answer may be and how long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the body, decompressed.
+    pub body_max: usize,
+    /// The whole call.
+    pub time_max: Duration,
+}
+
+impl Limits {
+    /// For the API: the largest page is 500 people of a few kB, 32 MiB leaves each 64 kB; Okta itself gives up on a query after 30 s,
+    /// and the rest is for a slow line.
+    pub const API: Self = Self { body_max: 32 * 1024 * 1024, time_max: Duration::from_mins(1) };
+    /// For signing in, where somebody sits before the screen: whatever is sent there is a few kB.
+    pub const SIGN_IN: Self = Self { body_max: 256 * 1024, time_max: Duration::from_secs(10) };
 }
 
 impl Request {
@@ -25,6 +45,7 @@ impl Request {
             path_and_query: path_and_query.into(),
             headers: Vec::new(),
             body: Bytes::new(),
+            limits: Limits::API,
         }
     }
 
@@ -46,6 +67,7 @@ impl fmt::Debug for Request {
             .field("path_and_query", &self.path_and_query)
             .field("headers", &names)
             .field("body_bytes", &self.body.len())
+            .field("limits", &self.limits)
             .finish()
     }
 }

@@ -11,10 +11,7 @@ use futures_util::future::BoxFuture;
 
 use crate::address::{ExtraHosts, OktaAddress, forbidden_ip};
 use crate::reply::Reply;
-use crate::request::Request;
-
-/// A body above this many bytes is not read on. The largest page is 500 people of a few kB; 32 MiB leaves each 64 kB.
-pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+use crate::request::{Limits, Request};
 
 /// Why no whole reply came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +92,7 @@ pub struct HttpConfig {
 /// Calls over HTTPS. Clones share their connections; one serves all tenants.
 ///
 /// Follows no redirect, uses no proxy but a configured one, resolves names to public addresses only, and gives up after
-/// 5 s without a connection or 60 s for the whole call.
+/// 5 s without a connection, and by the limits of each call.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
@@ -104,8 +101,6 @@ pub struct HttpTransport {
 
 /// A host that Okta does not answer within this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Okta itself gives up on a query after 30 s; the rest is for a slow line.
-const WHOLE_CALL: Duration = Duration::from_mins(1);
 
 impl HttpTransport {
     /// Sets up the client; nothing is called yet. Fails when the proxy or the system's certificates cannot be used.
@@ -119,7 +114,6 @@ impl HttpTransport {
             .referer(false)
             .gzip(true)
             .connect_timeout(CONNECT)
-            .timeout(WHOLE_CALL)
             .dns_resolver(Arc::new(resolver));
         if let Some(proxy) = proxy {
             let proxy =
@@ -132,7 +126,9 @@ impl HttpTransport {
 
     async fn send(&self, to: &OktaAddress, request: Request) -> Result<Reply, TransportError> {
         let url = self.url(to, &request.path_and_query)?;
-        let mut call = self.client.request(request.method, url).body(request.body);
+        let Limits { body_max, time_max } = request.limits;
+        let mut call =
+            self.client.request(request.method, url).body(request.body).timeout(time_max);
         for (name, value) in &request.headers {
             call = call.header(name, value);
         }
@@ -145,15 +141,15 @@ impl HttpTransport {
                 (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        let too_large = TransportError::TooLarge { limit: BODY_BYTES_MAX };
+        let too_large = TransportError::TooLarge { limit: body_max };
         let announced = response.content_length().unwrap_or(0);
-        if announced > BODY_BYTES_MAX as u64 {
+        if announced > body_max as u64 {
             return Err(too_large);
         }
         let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
         // Counted after decompression, so that a small body cannot grow without end.
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
+            if body.len() + chunk.len() > body_max {
                 return Err(too_large);
             }
             body.extend_from_slice(&chunk);

@@ -115,6 +115,10 @@ pub enum Action {
         one: String,
         other: String,
     },
+    /// Ends a person's sessions at Okta and in every app that wants to be told (Universal Logout).
+    SignOutEverywhere {
+        who: String,
+    },
     /// Switches Federation Broker Mode.
     BrokerMode {
         on: bool,
@@ -224,6 +228,12 @@ impl Org {
             }
             Action::RenameDepartment { from, to } => self.rename_department(from, to, now),
             Action::SwapEmails { one, other } => self.swap_emails(one, other, now),
+            Action::SignOutEverywhere { who } => {
+                let slot = self.find_person(who)?;
+                let cause = self.on_person("/admin/user/clear_user_sessions/", slot, "");
+                self.sign_out_everywhere(slot, &cause, now);
+                Ok(self.did(slot))
+            }
             Action::BrokerMode { on } => {
                 if let Some(app) = self.apps.first_mut() {
                     app.implicit = *on;

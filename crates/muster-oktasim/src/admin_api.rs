@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use jiff::Timestamp;
+use jsonwebtoken::jwk::JwkSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ use crate::api::exchange::{Reply, Request};
 use crate::faults::{Rain, Rule};
 use crate::ids::Kind;
 use crate::state::limits::{Family, Preset};
+use crate::state::sign_in::{ClientAuth, LoginMode, SubjectFormat};
 use crate::state::tokens::{Area, Right, TokenState};
 use crate::state::{Org, Refused};
 
@@ -35,7 +37,7 @@ pub struct TokenChange {
     pub hidden: Option<Vec<String>>,
 }
 
-/// Changes to the app under test; what is not given stays.
+/// Changes to the app under test; what is not given stays, and an empty text unsets an address.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppChange {
@@ -44,7 +46,18 @@ pub struct AppChange {
     pub active: Option<bool>,
     pub implicit: Option<bool>,
     pub redirect_uris: Option<Vec<String>>,
+    pub post_logout_redirect_uris: Option<Vec<String>>,
     pub initiate_login_uri: Option<String>,
+    /// How the tile on the dashboard works; never set, it follows from the login URI.
+    pub idp_initiated_login: Option<LoginMode>,
+    pub grant_types: Option<Vec<String>>,
+    pub pkce_required: Option<bool>,
+    pub token_endpoint_auth_method: Option<ClientAuth>,
+    /// The app's public keys, for `private_key_jwt`.
+    pub jwks: Option<JwkSet>,
+    /// Where the app is told that somebody was signed out everywhere.
+    pub global_token_revocation_uri: Option<String>,
+    pub global_token_revocation_format: Option<SubjectFormat>,
 }
 
 impl Org {
@@ -112,6 +125,11 @@ impl Org {
             (&Method::PUT, "app") => {
                 self.change_app_settings(read(body)?);
                 Ok(self.introduction())
+            }
+            (&Method::GET, "keys") => Ok(self.key_ids()),
+            (&Method::PUT, "keys") => {
+                self.change_keys(read(body)?);
+                Ok(self.key_ids())
             }
             (&Method::GET, "faults") => Ok(json!(self.faults.rules())),
             (&Method::POST, "faults") => {
@@ -182,8 +200,32 @@ impl Org {
         if let Some(uris) = change.redirect_uris {
             app.redirect_uris = uris;
         }
-        if change.initiate_login_uri.is_some() {
-            app.initiate_login_uri = change.initiate_login_uri;
+        if let Some(uris) = change.post_logout_redirect_uris {
+            app.post_logout_uris = uris;
+        }
+        if let Some(uri) = change.initiate_login_uri {
+            app.initiate_login_uri = Some(uri).filter(|uri| !uri.is_empty());
+        }
+        if change.idp_initiated_login.is_some() {
+            app.login_mode = change.idp_initiated_login;
+        }
+        if let Some(grants) = change.grant_types {
+            app.grant_types = grants;
+        }
+        if let Some(required) = change.pkce_required {
+            app.pkce_required = required;
+        }
+        if let Some(way) = change.token_endpoint_auth_method {
+            app.client_auth = way;
+        }
+        if change.jwks.is_some() {
+            app.jwks = change.jwks;
+        }
+        if let Some(uri) = change.global_token_revocation_uri {
+            app.revocation_uri = Some(uri).filter(|uri| !uri.is_empty());
+        }
+        if let Some(format) = change.global_token_revocation_format {
+            app.revocation_format = format;
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) mod groups;
 pub(crate) mod listing;
 pub(crate) mod logs;
 pub(crate) mod meta;
-pub(crate) mod oauth;
+pub(crate) mod oidc;
 pub(crate) mod people_search;
 pub(crate) mod render;
 pub(crate) mod users;
@@ -88,8 +88,13 @@ impl Org {
             .map_or(1, |(_, cursor)| self.ids.page_of(cursor));
         let fault = self.faults.strike(request.method.as_str(), path, page);
         self.stats.faults += u64::from(fault.is_some());
-        if path.starts_with("/.well-known/") || path == "/oauth2/v1/keys" {
-            let answer = self.well_known(&request.method, path);
+        if path.contains("/.well-known/") || oidc::is_keys(path) {
+            // What anyone may ask at any time counts against no limit.
+            let answer = match fault {
+                Some(Fault::Status(429)) => self.limited(),
+                Some(Fault::Status(status)) => self.faulty(status, path),
+                _ => self.well_known(&request.method, path),
+            };
             return self.finish(answer, None, fault.as_ref(), now);
         }
         let family = family(path);
@@ -114,8 +119,9 @@ impl Org {
             }
             _ => {}
         }
-        if path == "/oauth2/v1/token" {
-            let answer = self.token_endpoint(request);
+        if oidc::is_sign_in(path) {
+            let visit = oidc::Visit::new(request, path, query, now);
+            let answer = self.sign_in_side(&visit);
             return self.finish(answer, Some(verdict), fault.as_ref(), now);
         }
         let answer = match self.access(request.header("authorization"), now) {
@@ -254,7 +260,7 @@ impl Org {
 fn family(path: &str) -> Family {
     let mut parts = path.trim_matches('/').split('/').skip(2);
     match (parts.next(), parts.next()) {
-        _ if path.starts_with("/oauth2/v1/") => Family::OAuth,
+        _ if path.starts_with("/oauth2/") => Family::OAuth,
         (Some("users"), None) => Family::Users,
         (Some("users"), Some(_)) => Family::User,
         (Some("groups"), None) => Family::Groups,

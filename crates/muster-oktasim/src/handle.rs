@@ -9,6 +9,8 @@ use crate::admin_api::{AppChange, LimitChange};
 use crate::api::exchange::{Reply, Request};
 use crate::faults::Faults;
 use crate::state::hooks::{Delivery, Outcome, Verification};
+use crate::state::keys::KeyChange;
+use crate::state::sign_in::Revocation;
 use crate::state::tokens::{Area, Right, TokenState};
 use crate::state::{Org, Refused, Settings, Stats};
 
@@ -94,6 +96,54 @@ impl OrgHandle {
         now: Timestamp,
     ) -> Reply {
         self.with(|org| org.verified(verification, outcome, now))
+    }
+
+    /// Takes the global token revocations that are due.
+    pub fn take_revocations(&self, now: Timestamp) -> Vec<Revocation> {
+        self.with(|org| org.take_revocations(now))
+    }
+
+    /// Says how a revocation ended.
+    pub fn revoked(&self, revocation: &Revocation, outcome: &Outcome, now: Timestamp) {
+        self.with(|org| org.revoked(revocation, outcome, now));
+    }
+
+    /// The next key that signs tokens becomes the current one; the one before it is shown until the rotation after.
+    pub fn rotate_keys(&self) {
+        self.change_keys(KeyChange { rotate: true, forget_old: false });
+    }
+
+    /// Changes which keys sign tokens and are shown.
+    pub fn change_keys(&self, change: KeyChange) {
+        self.with(|org| org.change_keys(change));
+    }
+
+    /// Does what a browser without any session does at an address of `authorize`, as this person: the `Location` it is sent to
+    /// in the end, with a code or with an error. The address may be whole or begin at its path.
+    pub fn sign_in(
+        &self,
+        who: &str,
+        authorize_target: &str,
+        now: Timestamp,
+    ) -> Result<String, Refused> {
+        let base = self.base();
+        let target = authorize_target.strip_prefix(&base).unwrap_or(authorize_target);
+        let first = self.handle(&Request::get(target), now);
+        if let Some(location) = first.header("location") {
+            return Ok(location.to_owned());
+        }
+        if first.status != 200 {
+            return Err(Refused::NotNow(format!("Okta shows a page with status {}", first.status)));
+        }
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("who", &self.person_id(who)?).append_pair("fromURI", target);
+        let mut request = Request::new(http::Method::POST, "/login")
+            .with("content-type", "application/x-www-form-urlencoded");
+        request.body = form.finish().into();
+        let reply = self.handle(&request, now);
+        reply.header("location").map(str::to_owned).ok_or_else(|| {
+            Refused::NotNow(format!("Okta shows a page with status {}", reply.status))
+        })
     }
 
     /// What was asked of the org since the start or the last clearing.

@@ -4,9 +4,11 @@
 
 pub(crate) mod groups;
 pub(crate) mod hooks;
+pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod people;
+pub(crate) mod sign_in;
 pub(crate) mod stale;
 pub(crate) mod tokens;
 pub(crate) mod view;
@@ -27,6 +29,7 @@ use hooks::{Hook, Outbox};
 use limits::Limits;
 use log::{Actor, Cause, Log};
 use people::Person;
+use sign_in::SignIn;
 use stale::Past;
 use tokens::Token;
 
@@ -58,6 +61,7 @@ pub struct Org {
     pub(crate) log: Log,
     pub(crate) past: Past,
     pub(crate) outbox: Outbox,
+    pub(crate) sign_in: SignIn,
     /// The administrator in whose name changes from outside the API are logged.
     pub(crate) admin: u32,
     /// How many people exist only so that the simulator works: the service account of a scaled company.
@@ -80,6 +84,8 @@ pub struct Settings {
     pub log_delay_seconds: u32,
     /// The largest page this org gives, whatever limit is asked for. Shorter pages than asked for are normal at Okta.
     pub page_cap: Option<usize>,
+    /// Whether the org has the custom authorization server `default`, which is a product of its own.
+    pub custom_server: bool,
     /// How event hooks are delivered.
     pub hooks: HookSettings,
 }
@@ -160,6 +166,7 @@ impl Org {
             log: Log::default(),
             past: Past::default(),
             outbox: Outbox::default(),
+            sign_in: SignIn::default(),
             admin: 0,
             aside: 0,
             planted: Vec::new(),

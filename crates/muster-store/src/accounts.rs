@@ -10,6 +10,7 @@ use muster_core::name::Name;
 use muster_core::okta_user::OktaStatus;
 use muster_core::person::{Email, Person, Profile, Role, Status, StatusReason};
 
+use crate::entry;
 use crate::error::{StoreError, Taken};
 use crate::history::{By, Subject, Write, json_object};
 use crate::people::{self, PersonKey};
@@ -256,6 +257,7 @@ impl TenantDb {
         if write.tx().execute(sql, &[self.id().into(), person.id.into(), on.into()]).await? == 0 {
             return Ok(false);
         }
+        entry::keep_break_glass(&mut write).await?;
         let state = |on: bool| Some(json_object([(name, Some(if on { "true" } else { "false" }))]));
         write.record_by(ids.next(now), by, Subject::Person(person.id), kind, state(!on), state(on));
         write.commit().await?;

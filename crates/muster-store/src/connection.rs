@@ -141,6 +141,13 @@ impl TenantDb {
                 Some(after),
             );
         }
+        let another = changed.iter().any(|(name, ..)| matches!(*name, "api_url" | "client_id"));
+        if another || update.client_secret.is_some() {
+            // What was proved was another connection.
+            let sql = "UPDATE okta_connections SET connected_at = NULL, connected_by = NULL, issuer = NULL
+                       WHERE tenant_id = $1";
+            write.tx().execute(sql, &[self.id().into()]).await?;
+        }
         let host = api_url.as_deref().map(host_of).unwrap_or_default();
         for (field, _, secret) in given {
             if let Some(secret) = secret {

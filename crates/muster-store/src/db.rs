@@ -407,7 +407,7 @@ macro_rules! arg_from_id {
         }
     )* };
 }
-arg_from_id!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId, JobId);
+arg_from_id!(TenantId, PersonId, TeamId, LocationId, RunId, ChangeId, JobId, SessionId);
 
 /// PostgreSQL cannot keep the character NUL in a text. It is dropped on both engines, so that one person's odd value never
 /// fails the whole batch and both store the same.

@@ -47,10 +47,18 @@ const STEPS: &[Step] = &[
         postgres: "",
         oldest: 1,
     },
+    Step {
+        version: 4,
+        name: "sign_in",
+        shared: include_str!("../migrations/0004_sign_in.sql"),
+        sqlite: include_str!("../migrations/0004_sign_in.sqlite.sql"),
+        postgres: include_str!("../migrations/0004_sign_in.postgres.sql"),
+        oldest: 1,
+    },
 ];
 
 /// The version of the schema that this binary makes.
-pub(crate) const LATEST: i64 = 3;
+pub(crate) const LATEST: i64 = 4;
 
 #[derive(sqlx::FromRow)]
 struct SchemaRow {

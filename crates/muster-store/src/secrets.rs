@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use jiff::Timestamp;
@@ -190,6 +190,8 @@ fn aad(key_id: &str, bound_to: &[&str]) -> Vec<u8> {
 /// What every master key of a database seals once, to notice a wrong key before anything is written with it.
 const CHECK: &[u8] = b"this is the master key of this database";
 
+const KEYS_USED: &str = "SELECT key_id FROM secrets UNION SELECT substr(secret, 1, 8) AS key_id FROM second_factors ORDER BY key_id";
+
 /// Makes sure that the keys are those of this database, and notes new ones.
 pub(crate) async fn check_keys(tx: &mut Tx, db: &Db, now: Timestamp) -> Result<(), StoreError> {
     #[derive(sqlx::FromRow)]
@@ -211,8 +213,7 @@ pub(crate) async fn check_keys(tx: &mut Tx, db: &Db, now: Timestamp) -> Result<(
     {
         return Err(StoreError::WrongMasterKey { wanted: first.key_id.clone() });
     }
-    let used: Vec<KeyRow> =
-        tx.fetch_all("SELECT DISTINCT key_id FROM secrets ORDER BY key_id", &[]).await?;
+    let used: Vec<KeyRow> = tx.fetch_all(KEYS_USED, &[]).await?;
     if let Some(lost) = used.iter().find(|row| !keys.0.iter().any(|key| key.id == row.key_id)) {
         return Err(StoreError::WrongMasterKey { wanted: lost.key_id.clone() });
     }
@@ -295,6 +296,31 @@ impl TenantDb {
             })
         };
         rows.into_iter().map(info).collect()
+    }
+}
+
+/// Sealed texts that are not in the table of secrets: `key id . base64 of nonce and ciphertext`.
+impl TenantDb {
+    /// Seals something for one purpose of this tenant, bound to what it is of. The text is fit for a cookie.
+    pub fn seal(&self, purpose: &str, of: &str, plain: &[u8]) -> Result<String, StoreError> {
+        let tenant = self.id().to_string();
+        let db = self.db();
+        let sealed = db
+            .with_random(|random| db.keys().seal(random, &[&tenant, purpose, of], plain))
+            .map_err(|Broken| StoreError::BadMasterKey("it cannot seal"))?;
+        let bytes = [sealed.nonce, sealed.ciphertext].concat();
+        Ok(format!("{}.{}", sealed.key_id, URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// Opens what [`TenantDb::seal`] sealed for the same purpose and thing; `None` for anything else.
+    pub fn unseal(&self, purpose: &str, of: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let tenant = self.id().to_string();
+        let (key_id, rest) = sealed.split_once('.')?;
+        let bytes = URL_SAFE_NO_PAD.decode(rest).ok()?;
+        let (nonce, ciphertext) = bytes.split_at_checked(NONCE_BYTES)?;
+        let (nonce, ciphertext) = (nonce.to_vec(), ciphertext.to_vec());
+        let sealed = Sealed { key_id: key_id.to_owned(), nonce, ciphertext };
+        self.db().keys().open(&sealed, &[&tenant, purpose, of]).ok()
     }
 }
 

@@ -1,18 +1,23 @@
 //! Tenants, and the handle that sees one of them.
 
 use jiff::Timestamp;
+use muster_core::access::Entry;
 use muster_core::id::{IdSource, TenantId};
 use muster_core::person::{Email, Role};
+use muster_core::signin::SessionLimits;
 use muster_core::tenant::TenantSlug;
 use uuid::Uuid;
 
 use crate::accounts::{self, NewAccount};
+use crate::credentials;
 use crate::db::{Arg, Db};
+use crate::entry;
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
 use crate::hooks;
 use crate::lanes;
 use crate::rules;
+use crate::sessions::TokenHash;
 use crate::time::{from_micros, micros};
 
 /// One company.
@@ -31,6 +36,10 @@ pub struct Tenant {
     pub managers_seq: i64,
     /// The revision of the rules in force.
     pub rules_revision: i64,
+    /// By which ways people come in.
+    pub entry: Entry,
+    /// How long their sessions last.
+    pub session_limits: SessionLimits,
 }
 
 /// A tenant to be made.
@@ -42,6 +51,8 @@ pub struct NewTenant {
     pub owner: Email,
     /// The rules at first, as TOML.
     pub rules: String,
+    /// Of the link with which the owner sets a password, and when it ends.
+    pub owner_link: Option<(TokenHash, Timestamp)>,
 }
 
 /// A handle that sees one tenant. It has no method that takes a tenant, so it cannot see two.
@@ -81,6 +92,9 @@ struct TenantRow {
     history_seq: i64,
     managers_seq: i64,
     rules_revision: i64,
+    okta_only: bool,
+    session_idle_minutes: i64,
+    session_max_minutes: i64,
 }
 
 impl TryFrom<TenantRow> for Tenant {
@@ -97,6 +111,12 @@ impl TryFrom<TenantRow> for Tenant {
             history_seq: row.history_seq,
             managers_seq: row.managers_seq,
             rules_revision: row.rules_revision,
+            entry: if row.okta_only { Entry::OktaOnly } else { Entry::Any },
+            session_limits: SessionLimits::of_minutes(
+                row.session_idle_minutes,
+                row.session_max_minutes,
+            )
+            .ok_or_else(|| bad("session_idle_minutes"))?,
         })
     }
 }
@@ -104,7 +124,8 @@ impl TryFrom<TenantRow> for Tenant {
 macro_rules! select_tenants {
     ($rest:literal) => {
         concat!(
-            "SELECT id, slug, name, okta_enabled, created_at, history_seq, managers_seq, rules_revision FROM tenants ",
+            "SELECT id, slug, name, okta_enabled, created_at, history_seq, managers_seq, rules_revision,
+                    okta_only, session_idle_minutes, session_max_minutes FROM tenants ",
             $rest
         )
     };
@@ -167,7 +188,10 @@ impl Db {
         write.record_by(ids.next(now), by, Subject::Settings, "create", None, Some(after));
         rules::store(&mut write, 1, &new.rules, by, ids).await?;
         let owner = NewAccount::new(new.owner.clone(), Role::Owner);
-        accounts::insert(&mut write, &[owner], by, ids).await?;
+        let made = accounts::insert(&mut write, &[owner], by, ids).await?;
+        if let (Some((hash, ends_at)), Some(owner)) = (&new.owner_link, made.first()) {
+            credentials::put_link(&mut write, *owner, hash, *ends_at).await?;
+        }
         write.commit().await?;
         self.tenant(id).tenant().await
     }
@@ -202,6 +226,8 @@ impl TenantDb {
             hooks::bump(&mut write).await?;
             if !enabled {
                 lanes::stop_all(&mut write, "the integration was switched off").await?;
+                // Nobody could come in at all, while Okta is not asked any more.
+                entry::turn(&mut write, Entry::Any, by, ids).await?;
             }
             let state = |on: bool| {
                 Some(json_object([("okta_enabled", Some(if on { "true" } else { "false" }))]))

@@ -18,17 +18,35 @@ pub(crate) struct Answer {
     pub links: Vec<(&'static str, String)>,
     pub etag: Option<String>,
     pub verify: Option<Box<Verification>>,
+    /// Headers of this answer alone; those with the name of an ordinary one take its place.
+    pub extra: Vec<(&'static str, String)>,
 }
 
 impl Answer {
     /// A JSON body that is already text.
     pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body, links: Vec::new(), etag: None, verify: None }
+        Self { status, body, links: Vec::new(), etag: None, verify: None, extra: Vec::new() }
     }
 
     /// A JSON body.
     pub(crate) fn value(value: &Value) -> Self {
         Self::json(200, value.to_string().into_bytes())
+    }
+
+    /// A page for people.
+    pub(crate) fn html(status: u16, page: String) -> Self {
+        Self::json(status, page.into_bytes()).with("content-type", "text/html;charset=UTF-8")
+    }
+
+    /// Sends a browser somewhere else.
+    pub(crate) fn redirect(to: impl Into<String>) -> Self {
+        Self::json(302, Vec::new()).with("location", to)
+    }
+
+    /// Adds a header.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.extra.push((name, value.into()));
+        self
     }
 
     /// 204.
@@ -63,6 +81,13 @@ impl Answer {
         headers.push(("expires", "0".to_owned()));
         headers.push(("pragma", "no-cache".to_owned()));
         headers.push(("vary", "Accept-Encoding".to_owned()));
+        let cached = self.extra.iter().any(|(name, _)| *name == "cache-control");
+        headers.retain(|(name, _)| {
+            let replaced = self.extra.iter().any(|(extra, _)| extra == name);
+            let contradicted = cached && matches!(*name, "expires" | "pragma");
+            !(replaced || contradicted)
+        });
+        headers.extend(self.extra);
         Reply {
             status: self.status,
             headers,

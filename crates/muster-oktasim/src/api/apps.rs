@@ -1,6 +1,7 @@
 //! `/api/v1/apps`, their users and their groups.
 
 use http::Method;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::Call;
@@ -11,11 +12,14 @@ use super::render::{APP_USER_BYTES, USER_BYTES};
 use crate::ids::Kind;
 use crate::stamp;
 use crate::state::log::{Event, EventKind};
+use crate::state::sign_in::{ClientAuth, LoginMode};
 use crate::state::{Org, index};
 
 const APPS: Paging = Paging { default: 200, max: 200, strict: false, search: false };
 /// Source: operation `listApplicationUsers`.
 const APP_USERS: Paging = Paging { default: 50, max: 500, strict: true, search: false };
+/// The last part of every app's link on the dashboard.
+pub(crate) const EMBED: &str = "aln177a159h7Zf52X0g8";
 const APP_GROUPS: Paging = Paging { default: 20, max: 200, strict: false, search: false };
 
 impl Org {
@@ -196,7 +200,7 @@ impl Org {
         }
     }
 
-    /// Takes over what a client may change: label, redirect URIs, login URI, Federation Broker Mode.
+    /// Takes over what a client may change: label, URIs, how signing in works, Federation Broker Mode.
     fn change_app(&mut self, call: &Call<'_>, app: u32) -> Answer {
         let Some(body) = call.json() else { return self.bad_body() };
         let settings = &body["settings"];
@@ -216,6 +220,21 @@ impl Org {
             }
             if let Some(uri) = settings["oauthClient"]["initiate_login_uri"].as_str() {
                 known.initiate_login_uri = Some(uri.to_owned());
+            }
+            let oauth = &settings["oauthClient"];
+            if let Some(grants) = list(&oauth["grant_types"]) {
+                known.grant_types = grants;
+            }
+            let mode = &oauth["idp_initiated_login"]["mode"];
+            if let Ok(mode) = LoginMode::deserialize(mode) {
+                known.login_mode = Some(mode);
+            }
+            let credentials = &body["credentials"]["oauthClient"];
+            if let Some(required) = credentials["pkce_required"].as_bool() {
+                known.pkce_required = required;
+            }
+            if let Ok(way) = ClientAuth::deserialize(&credentials["token_endpoint_auth_method"]) {
+                known.client_auth = way;
             }
             if let Some(implicit) = settings["implicitAssignment"].as_bool() {
                 known.implicit = implicit;
@@ -257,8 +276,11 @@ impl Org {
         let Some(app) = self.app(number) else { return Value::Null };
         let (base, id) = (&self.base, self.ids.id(Kind::App, number));
         let url = format!("{base}/api/v1/apps/{id}");
-        let login_mode = if app.initiate_login_uri.is_some() { "SPEC" } else { "DISABLED" };
-        json!({
+        let implicit = app.grant_types.iter().any(|grant| grant == "implicit");
+        let response_types: &[&str] =
+            if implicit { &["token", "id_token", "code"] } else { &["code"] };
+        let revocations = if app.revocation_uri.is_some() { "ENABLED" } else { "DISABLED" };
+        let mut value = json!({
             "id": id.as_str(),
             "orn": format!("orn:okta:idp:{}:apps:oidc_client:{id}", self.ids.id(Kind::Org, 0)),
             "name": "oidc_client",
@@ -281,12 +303,12 @@ impl Org {
                 "oauthClient": {
                     "autoKeyRotation": true,
                     "client_id": app.client_id,
-                    "token_endpoint_auth_method": "client_secret_basic",
-                    "pkce_required": false
+                    "token_endpoint_auth_method": app.client_auth.as_str(),
+                    "pkce_required": app.pkce_required
                 }
             },
             "universalLogout": {
-                "status": "DISABLED", "supportType": "FULL", "identityStack": "NOT_SHARED",
+                "status": revocations, "supportType": "FULL", "identityStack": "NOT_SHARED",
                 "protocol": "GLOBAL_TOKEN_REVOCATION"
             },
             "settings": {
@@ -302,12 +324,12 @@ impl Org {
                     "redirect_uris": app.redirect_uris,
                     "post_logout_redirect_uris": app.post_logout_uris,
                     "initiate_login_uri": app.initiate_login_uri,
-                    "response_types": ["code"],
-                    "grant_types": ["authorization_code"],
+                    "response_types": response_types,
+                    "grant_types": app.grant_types,
                     "application_type": "web",
                     "consent_method": "TRUSTED",
                     "issuer_mode": "ORG_URL",
-                    "idp_initiated_login": { "mode": login_mode, "default_scope": [] },
+                    "idp_initiated_login": { "mode": app.login_mode().as_str(), "default_scope": [] },
                     "wildcard_redirect": "DISABLED",
                     "dpop_bound_access_tokens": false,
                     "network": { "connection": "ANYWHERE" },
@@ -319,13 +341,17 @@ impl Org {
                 "self": { "href": url.clone() },
                 "appLinks": [{
                     "name": "oidc_client_link",
-                    "href": format!("{base}/home/oidc_client/{id}/aln177a159h7Zf52X0g8"),
+                    "href": format!("{base}/home/oidc_client/{id}/{EMBED}"),
                     "type": "text/html"
                 }],
                 "groups": { "href": format!("{url}/groups") },
                 "users": { "href": format!("{url}/users") },
                 "deactivate": { "href": format!("{url}/lifecycle/deactivate") }
             }
-        })
+        });
+        if let Some(jwks) = &app.jwks {
+            value["settings"]["oauthClient"]["jwks"] = json!(jwks);
+        }
+        value
     }
 }

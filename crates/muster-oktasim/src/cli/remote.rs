@@ -41,6 +41,15 @@ enum What {
     SwapEmails { one: String, other: String },
     /// Switches Federation Broker Mode: on or off.
     BrokerMode { state: String },
+    /// Ends a person's sessions at Okta and in every app that wants to be told.
+    SignOutEverywhere { who: String },
+    /// The next key signs tokens from now on; with `--forget-old` the one before it disappears at once.
+    RotateKeys {
+        #[arg(long)]
+        forget_old: bool,
+    },
+    /// Changes the app, as JSON: `{"redirect_uris":["http://localhost:8080/callback"]}`.
+    App { change: String },
     /// Sets the API token: ok, revoked or no_role.
     Token { state: String },
     /// Hides people from the API token; nobody named shows everybody again.
@@ -110,6 +119,11 @@ fn call(what: &What) -> Result<(&'static str, String, String), String> {
             act("swap_emails", json!({ "one": one, "other": other }))
         }
         What::BrokerMode { state } => act("broker_mode", json!({ "on": state == "on" })),
+        What::SignOutEverywhere { who } => act("sign_out_everywhere", json!({ "who": who })),
+        What::RotateKeys { forget_old } => {
+            put("keys", json!({ "rotate": true, "forget_old": forget_old }).to_string())
+        }
+        What::App { change } => put("app", change.clone()),
         What::Token { state } => put("token", json!({ "state": state }).to_string()),
         What::Hide { people } => put("token", json!({ "hidden": people }).to_string()),
         What::Fault { rule } => Ok(("POST", "faults".to_owned(), rule.clone())),

@@ -1,4 +1,4 @@
-//! Calls event hooks: a small HTTP/1.1 client, because nothing more is needed to reach a server on loopback.
+//! Calls event hooks and endpoints of global token revocation: a small HTTP/1.1 client, because nothing more is needed to reach a server on loopback.
 
 use std::time::Duration;
 
@@ -27,6 +27,13 @@ pub(super) async fn run(org: OrgHandle) {
                 org.delivered(delivery, &outcome, clock::now());
             });
         }
+        for revocation in org.take_revocations(clock::now()) {
+            let org = org.clone();
+            under_way.spawn(async move {
+                let outcome = call(&revocation.call).await;
+                org.revoked(&revocation, &outcome, clock::now());
+            });
+        }
         while under_way.try_join_next().is_some() {}
         clock::wait(PERIOD_MS).await;
     }
@@ -47,6 +54,9 @@ async fn exchange(call: &HookCall) -> Option<(u16, Vec<u8>)> {
         return None;
     }
     let host = url.host_str()?.to_owned();
+    if !matches!(host.as_str(), "localhost" | "127.0.0.1") && !host.ends_with(".localhost") {
+        return None;
+    }
     let port = url.port_or_known_default()?;
     // Browsers resolve `*.localhost` to loopback, resolvers often do not.
     let address =

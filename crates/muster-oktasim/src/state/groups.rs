@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jsonwebtoken::jwk::JwkSet;
 
 use super::log::{Cause, Event, EventKind, Target};
 use super::people::Status;
+use super::sign_in::{ClientAuth, LoginMode, SubjectFormat};
 use super::{Org, Refused, index};
 use crate::ids::Kind;
 use crate::stamp::{Seconds, seconds};
@@ -22,6 +24,16 @@ pub(crate) struct App {
     pub redirect_uris: Vec<String>,
     pub post_logout_uris: Vec<String>,
     pub initiate_login_uri: Option<String>,
+    /// How the tile on the dashboard works; not set, it follows from the login URI.
+    pub login_mode: Option<LoginMode>,
+    pub grant_types: Vec<String>,
+    pub pkce_required: bool,
+    pub client_auth: ClientAuth,
+    /// The app's public keys, for `private_key_jwt`.
+    pub jwks: Option<JwkSet>,
+    /// Where the app is told that somebody was signed out everywhere.
+    pub revocation_uri: Option<String>,
+    pub revocation_format: SubjectFormat,
     pub created: Seconds,
     pub last_updated: Seconds,
     pub(crate) assignments: BTreeMap<u32, Assignment>,
@@ -70,7 +82,17 @@ pub(crate) enum Members {
     Listed(BTreeSet<u32>),
 }
 
+/// What an app is made with when all three boxes are ticked.
+const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", "implicit"];
+
 impl App {
+    /// How the tile works: as it was set, or by the login URI alone.
+    pub(crate) fn login_mode(&self) -> LoginMode {
+        let by_uri =
+            if self.initiate_login_uri.is_some() { LoginMode::Spec } else { LoginMode::Disabled };
+        self.login_mode.unwrap_or(by_uri)
+    }
+
     pub(crate) fn oidc(org: &mut Org, label: &str, at: Seconds) -> Self {
         let number = u32::try_from(org.apps.len()).unwrap_or_default();
         Self {
@@ -82,6 +104,13 @@ impl App {
             redirect_uris: vec!["http://localhost:8080/users/auth/okta/callback".to_owned()],
             post_logout_uris: Vec::new(),
             initiate_login_uri: None,
+            login_mode: None,
+            grant_types: GRANT_TYPES.map(str::to_owned).to_vec(),
+            pkce_required: false,
+            client_auth: ClientAuth::default(),
+            jwks: None,
+            revocation_uri: None,
+            revocation_format: SubjectFormat::default(),
             created: at,
             last_updated: at,
             assignments: BTreeMap::new(),

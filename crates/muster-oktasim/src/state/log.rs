@@ -94,6 +94,11 @@ event_kinds! {
     ResetPassword: "user.account.reset_password", "core.user.config.password_reset.success",
         "User reset password for Okta", true;
     SessionClear: "user.session.clear", "core.user.sessions.cleared", "Clear user session", true;
+    SessionStart: "user.session.start", "core.user_auth.login_success", "User login to Okta", true;
+    SessionEnd: "user.session.end", "core.user_auth.logout_success", "User logout from Okta", true;
+    Sso: "user.authentication.sso", "app.auth.sso", "User single sign on to app", true;
+    UniversalLogout: "user.authentication.universal_logout", "user.authentication.universal_logout",
+        "User universal logout", true;
     TokenRevoke: "system.api_token.revoke", "api.token.revoke", "Revoke API token", true;
     HookVerified: "event_hook.verified", "event_hook.verified", "Event hook verified", false;
     HookDelivery: "event_hook.delivery", "event_hook.delivery", "Event hook delivery failed", false;

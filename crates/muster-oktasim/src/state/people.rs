@@ -242,6 +242,7 @@ impl Org {
         }
         match transition {
             Transition::Deactivate => {
+                self.forget_sign_ins(slot);
                 let targets = vec![self.user_target(slot)];
                 self.write_log(Event::of(EventKind::SessionClear, targets), cause, now);
             }

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test that calls them")]
 
 mod access;
+mod browser;
+mod clients;
+mod dashboard;
 mod faults;
 mod fernhill;
 mod hooks;
@@ -12,4 +15,6 @@ mod logs;
 mod oauth;
 mod served;
 mod shapes;
+mod sign_in;
+mod sign_out;
 mod stand;

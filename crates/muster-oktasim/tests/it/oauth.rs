@@ -51,5 +51,9 @@ fn discovery_names_the_org_itself() {
     let reply = stand.send_bare(&Request::get("/.well-known/openid-configuration"));
     let base = stand.org.base();
     assert_eq!(reply.json()["issuer"], base);
+    assert_eq!(reply.header("cache-control"), Some("max-age=86400, must-revalidate"));
+    assert_eq!((reply.header("expires"), reply.header("pragma")), (None, None));
+    assert_eq!(reply.json()["jwks_uri"], format!("{base}/oauth2/v1/keys"));
+    assert_eq!(reply.json()["end_session_endpoint"], format!("{base}/oauth2/v1/logout"));
     assert_eq!(reply.json()["token_endpoint"], format!("{base}/oauth2/v1/token"));
 }

@@ -51,6 +51,7 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
             create(
                 cx,
                 NewTenant {
+                    owner_link: None,
                     rules: Rules::default_text(Some(owner.domain())),
                     slug: sub,
                     name,

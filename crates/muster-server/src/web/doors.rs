@@ -229,6 +229,7 @@ mod tests {
             MasterKeys::parse("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=").expect("a key");
         let db = Db::open(&DatabaseUrl::memory(), keys, [1; 32], now).await.expect("a database");
         let new = NewTenant {
+            owner_link: None,
             slug: slug.clone(),
             name: "Acme".to_owned(),
             owner: Email::parse("olga.owner@acme.example").expect("an address"),

@@ -10,6 +10,7 @@ mod events;
 mod hooks;
 mod jobs;
 mod settings;
+mod sign_in;
 mod world;
 
 macro_rules! stories {
@@ -72,6 +73,12 @@ stories! {
     clock::a_tick_fires_once_for_its_moment,
     clock::people_whose_day_has_come,
     clock::okta_answers_and_does_not,
+    sign_in::a_session_lasts_until_it_is_ended,
+    sign_in::whoever_loses_access_is_out_at_once,
+    sign_in::a_link_sets_a_password_once,
+    sign_in::a_second_factor_counts_once_confirmed,
+    sign_in::only_okta_never_locks_the_last_owner_out,
+    sign_in::switching_okta_off_lets_people_in_by_other_ways,
     access::the_last_active_owner_stays,
     access::the_database_itself_keeps_the_last_owner,
     access::access_taken_by_hand_comes_back_by_hand,

@@ -77,6 +77,7 @@ pub(crate) async fn a_tenant_begins_with_rules_and_an_owner(world: &mut World) {
     assert_eq!(kinds, want.map(|(seq, subject, kind)| (seq, subject.to_owned(), kind.to_owned())));
     assert_eq!(row.history_seq, 3);
     let again = NewTenant {
+        owner_link: None,
         slug: TenantSlug::parse("acme").expect("a slug"),
         name: "Another".into(),
         owner: Email::parse("bo@other.example").expect("an address"),

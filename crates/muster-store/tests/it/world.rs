@@ -46,6 +46,7 @@ impl World {
     /// A tenant with one owner, `olga@acme.example`.
     pub(crate) async fn tenant(&mut self, slug: &str) -> TenantDb {
         let new = NewTenant {
+            owner_link: None,
             slug: TenantSlug::parse(slug).expect("a slug"),
             name: format!("{slug} Ltd"),
             owner: Email::parse("olga@acme.example").expect("an address"),

@@ -215,6 +215,7 @@ impl Stage {
 async fn found(app: &mut App, by: By<'_>, sim: &RunningSim) -> Result<Tenant, CliError> {
     let now = app.clock.now();
     let new = NewTenant {
+        owner_link: None,
         slug: TenantSlug::parse(SUB).map_err(anyhow::Error::from)?,
         name: "Fernhill Group".to_owned(),
         owner: Email::parse(FIRST_OWNER).map_err(anyhow::Error::from)?,

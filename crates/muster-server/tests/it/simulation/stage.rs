@@ -91,6 +91,7 @@ impl Stage {
         let mut ids = IdSource::seeded(dice.bytes());
         let policy = Policy::first(dice);
         let new = NewTenant {
+            owner_link: None,
             slug: TenantSlug::parse(&format!("s{seed}x")).expect("a slug"),
             name: "Acme".to_owned(),
             owner: Email::parse("olga.owner@acme.example").expect("an address"),

@@ -116,6 +116,7 @@ impl Served {
 /// A tenant that is connected and has no hook secret yet.
 pub(crate) async fn made(db: &Db, slug: &str, ids: &mut IdSource, now: Timestamp) -> TenantDb {
     let new = NewTenant {
+        owner_link: None,
         slug: TenantSlug::parse(slug).expect("a subdomain"),
         name: slug.to_owned(),
         owner: Email::parse("olga@acme.example").expect("an address"),

@@ -156,6 +156,7 @@ impl Stand {
         let mut ids = IdSource::seeded([number; 32]);
         let now = clock.now();
         let new = NewTenant {
+            owner_link: None,
             slug: TenantSlug::parse(&format!("company{number}")).expect("a subdomain"),
             name: "Fernhill Group".to_owned(),
             owner: Email::parse(owner).expect("an address"),
