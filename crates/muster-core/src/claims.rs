@@ -164,6 +164,43 @@ impl Identity {
     }
 }
 
+/// What the token of a request to sign somebody out everywhere must agree with.
+#[derive(Debug, Clone, Copy)]
+pub struct RevocationExpected<'a> {
+    /// As discovery gave it.
+    pub issuer: &'a str,
+    /// Our client id at that issuer.
+    pub client_id: &'a str,
+    /// The address that was called, as people outside know it.
+    pub endpoint: &'a str,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// Judges the claims of a request to sign somebody out everywhere, whose signature is good.
+///
+/// Source: Okta, "Universal Logout": `iss` is the org, `sub` the client, `aud` the endpoint, and it is good for five minutes.
+///
+/// # Errors
+///
+/// The first thing that is wrong.
+pub fn judge_revocation(
+    claims: &Map<String, Value>,
+    expected: RevocationExpected<'_>,
+) -> Result<(), BadClaims> {
+    let issuer = text(claims, "iss").ok_or(BadClaims::Missing("iss"))?;
+    if issuer != expected.issuer {
+        let found = issuer.chars().take(200).collect();
+        return Err(BadClaims::Issuer { found, wanted: expected.issuer.to_owned() });
+    }
+    audience(claims, expected.endpoint)?;
+    if text(claims, "sub").ok_or(BadClaims::Missing("sub"))? != expected.client_id {
+        return Err(BadClaims::Audience);
+    }
+    text(claims, "jti").ok_or(BadClaims::Missing("jti"))?;
+    times(claims, expected.now)
+}
+
 /// Whether the token is for several clients. It is an error if it is not for ours.
 fn audience(claims: &Map<String, Value>, client_id: &str) -> Result<bool, BadClaims> {
     match claims.get("aud") {

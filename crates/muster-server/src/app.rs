@@ -10,15 +10,18 @@ use std::sync::Arc;
 use muster_core::id::IdSource;
 use muster_okta::transport::{HttpConfig, HttpTransport, Transport};
 use muster_store::db::Db;
+use muster_store::jobs::Due;
 use muster_store::secrets::MasterKeys;
 use muster_store::{DatabaseUrl, StoreError};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, random_seed};
 use crate::config::{Config, MasterKeyFile};
 use crate::mail::Mailer;
+use crate::signin::{SignIn, SignInConfig};
 use crate::sync::{Engine, EngineConfig, OktaConnect, Pace};
 
 pub use self::serve::{Listening, Service};
@@ -90,6 +93,20 @@ impl App {
             .map_err(|error| OpenError::Other(format!("cannot make calls by HTTPS: {error}")))?;
         let seed = u64::from_le_bytes(std::array::from_fn(|at| random_seed()[at]));
         Ok(OktaConnect::new(self.clock.clone(), extra, Transport::Http(transport), seed))
+    }
+
+    /// What signs people in, over HTTPS.
+    pub fn signin(&self, wake: mpsc::UnboundedSender<Due>) -> Result<SignIn, OpenError> {
+        // Somebody waits before a page: a call that fails is tried twice and not for half a minute.
+        let connect = self.okta()?.with_tries(2);
+        Ok(SignIn::new(SignInConfig {
+            clock: self.clock.clone(),
+            public_url: self.config.public_url.clone(),
+            extra_hosts: self.config.okta_extra_hosts.clone(),
+            transport: connect.transport(),
+            connect: Arc::new(connect),
+            wake,
+        }))
     }
 
     /// What sends mail; `None` when none is configured.

@@ -1,7 +1,7 @@
 //! Muster: the Okta integration of a learning platform, as a service one runs oneself.
 //!
 //! [`cli`] is the outside; it opens an [`app`] as the [`config`] says. [`web`] stores what Okta tells, [`jobs`] sees to it, and
-//! [`sync`] is the loop: read Okta, plan, apply.
+//! [`sync`] is the loop: read Okta, plan, apply. [`signin`] lets people in.
 
 pub mod alarms;
 pub mod app;
@@ -11,6 +11,7 @@ pub mod config;
 pub mod jobs;
 pub mod mail;
 pub mod schedule;
+pub mod signin;
 pub mod sync;
 pub mod telemetry;
 pub mod web;

@@ -510,6 +510,16 @@ impl TenantDb {
         Ok(row.map_or(0, |row| row.n))
     }
 
+    /// Whether a person is still to be read, or is being read.
+    pub async fn person_waits(&self, user: &OktaUserId) -> Result<bool, StoreError> {
+        // Two looks, each by the index of its state.
+        let sql = "SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND kind = 'person' AND key = $2 AND state = 'waiting')
+                        + (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND lane = 'person' AND key = $2 AND state = 'taken') AS n";
+        let row: Option<CountRow> =
+            self.db().fetch_optional(sql, &[self.id().into(), user.into()]).await?;
+        Ok(row.is_some_and(|row| row.n > 0))
+    }
+
     /// Asks for work in a transaction of its own, without waiting for whoever changes the tenant.
     pub async fn ask(
         &self,

@@ -107,6 +107,37 @@ fn userinfo_must_be_about_the_same_person() {
     assert_eq!(with_userinfo(identity, &Map::new()), Err(BadClaims::Missing("sub")));
 }
 
+#[test]
+fn a_request_to_sign_somebody_out_is_for_this_endpoint() {
+    let good = json!({
+        "iss": "https://acme.okta.com", "sub": "0oa1", "aud": "https://acme.example.com/out", "jti": "1",
+        "iat": NOW, "exp": NOW + 300, "nbf": NOW - 300,
+    });
+    let judged = |name: &str, value: Value| {
+        let mut claims = good.as_object().cloned().expect("an object");
+        claims.insert(name.to_owned(), value);
+        let expected = RevocationExpected {
+            issuer: "https://acme.okta.com",
+            client_id: "0oa1",
+            endpoint: "https://acme.example.com/out",
+            now: Timestamp::from_second(NOW).expect("a time"),
+        };
+        judge_revocation(&claims, expected).map_or_else(|bad| bad.code(), |()| "ok")
+    };
+    for (name, value, want) in [
+        ("more", json!(1), "ok"),
+        ("iss", json!("https://evil.okta.com"), "wrong_issuer"),
+        ("aud", json!("0oa1"), "wrong_audience"),
+        ("aud", json!("https://other.example.com/out"), "wrong_audience"),
+        ("sub", json!("00u1"), "wrong_audience"),
+        ("jti", json!(null), "claim_missing"),
+        ("exp", json!(NOW - 121), "expired"),
+        ("nbf", json!(NOW + 121), "not_yet_valid"),
+    ] {
+        assert_eq!(judged(name, value.clone()), want, "{name} {value}");
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_that_is_sent_makes_it_panic(name in "(iss|aud|azp|sub|nonce|iat|exp|nbf|at_hash)", number in any::<f64>(), text in ".{0,20}") {

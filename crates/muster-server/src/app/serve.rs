@@ -114,6 +114,8 @@ impl App {
                 pulse: Arc::clone(&pulse),
                 wake: wake.clone(),
                 stop: stopped,
+                signin: self.signin(wake.clone())?,
+                support_contact: self.config.support_contact.clone(),
             },
         );
         let post = self.mailer()?.map(|mailer| Post {

@@ -14,7 +14,9 @@ use muster_store::people_view::PersonView;
 use super::exit::{CliError, Exit};
 use super::input::{self, Source};
 use super::output::{Column, Out, Table, clean, column, count};
+use super::tenant::{LINK, link_of};
 use super::{Context, Why, by, csv_people, person_view, reason, subdomain, words};
+use crate::signin::Token;
 
 /// People read at once.
 const PAGE: i64 = 500;
@@ -97,6 +99,28 @@ pub(super) enum Command {
         #[command(flatten)]
         why: Why,
     },
+    /// Make a link with which an owner, or an account that Okta does not know, sets a password; an earlier one ends
+    PasswordLink {
+        /// The tenant's subdomain
+        #[arg(value_name = "SUB", value_parser = subdomain)]
+        sub: TenantSlug,
+        /// An e-mail address or an id (per_…)
+        #[arg(value_name = "PERSON", value_parser = words::person)]
+        person: PersonKey,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Say that somebody who came back after a long absence may sign in again
+    Confirm {
+        /// The tenant's subdomain
+        #[arg(value_name = "SUB", value_parser = subdomain)]
+        sub: TenantSlug,
+        /// An e-mail address, an id (per_…) or an Okta id
+        #[arg(value_name = "PERSON", value_parser = words::person)]
+        person: PersonKey,
+        #[command(flatten)]
+        why: Why,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +156,61 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
         Command::Pair { sub, person, okta_id, different, why } => {
             pair(cx, &sub, &person, &okta_id, !different, &why).await
         }
+        Command::PasswordLink { sub, person, why } => password_link(cx, &sub, &person, &why).await,
+        Command::Confirm { sub, person, why } => confirm(cx, &sub, &person, &why).await,
     }
+}
+
+async fn password_link(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    why: &Why,
+) -> Result<Exit, CliError> {
+    let (_, db) = cx.tenant(sub).await?;
+    let person = db.find_person(key).await?;
+    let person = person.ok_or_else(|| StoreError::NotFound(format!("{key:?}")))?;
+    if person.role != Role::Owner && person.is_managed() {
+        let label = person.profile.email.shown();
+        return Err(StoreError::Conflict(format!(
+            "{label} signs in with Okta and needs no password"
+        ))
+        .into());
+    }
+    let (actor, now) = (cx.app.actor(), cx.app.clock.now());
+    let (token, ends_at) = (Token::new(), now + LINK);
+    let by = by(&actor, why.reason.as_deref());
+    let (ids, hash) = (&mut cx.app.ids, token.hash("link"));
+    db.make_password_link(&PersonKey::Id(person.id), &hash, ends_at, by, ids, now).await?;
+    let link = link_of(&cx.app.config, sub, &token);
+    if cx.out.json {
+        cx.out.object(&serde_json::json!({
+            "person": person.id, "link": link, "ends_at": ends_at
+        }))?;
+        return Ok(Exit::Done);
+    }
+    cx.out.line(format!("For {}, once, for 24 hours:", person.profile.email.shown()))?;
+    cx.out.line("")?;
+    cx.out.line(format!("    {link}"))?;
+    Ok(Exit::Done)
+}
+
+async fn confirm(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    why: &Why,
+) -> Result<Exit, CliError> {
+    let (_, db) = cx.tenant(sub).await?;
+    let (actor, now) = (cx.app.actor(), cx.app.clock.now());
+    let by = by(&actor, why.reason.as_deref());
+    db.confirm_return(key, by, &mut cx.app.ids, now).await?;
+    if cx.out.json {
+        cx.out.object(&serde_json::json!({ "confirmed": true }))?;
+    } else {
+        cx.out.line("They may sign in again.")?;
+    }
+    Ok(Exit::Done)
 }
 
 const COLUMNS: [Column; 6] = [

@@ -1,7 +1,7 @@
 //! `muster tenant`: companies.
 
 use clap::Subcommand;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use muster_core::id::TenantId;
 use muster_core::person::Email;
 use muster_core::rules::Rules;
@@ -11,6 +11,7 @@ use muster_store::tenants::{NewTenant, Tenant};
 use super::exit::{CliError, Exit};
 use super::output::{Table, clean, column};
 use super::{Context, Why, by, subdomain, words};
+use crate::signin::Token;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -43,6 +44,19 @@ struct TenantJson<'a> {
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
+    /// Where the owner sets a password; a secret until it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_link_ends_at: Option<Timestamp>,
+}
+
+/// How long a link for setting a password works.
+pub(super) const LINK: SignedDuration = SignedDuration::from_hours(24);
+
+/// The address at which a password is set.
+pub(super) fn link_of(config: &crate::config::Config, slug: &TenantSlug, token: &Token) -> String {
+    format!("{}/welcome/{}", config.public_url.of_tenant(slug.as_str()), token.text())
 }
 
 pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliError> {
@@ -68,18 +82,27 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
 async fn create(cx: &mut Context, new: NewTenant, reason: Option<&str>) -> Result<Exit, CliError> {
     let actor = cx.app.actor();
     let now = cx.app.clock.now();
+    let (token, ends_at) = (Token::new(), now + LINK);
+    let new = NewTenant { owner_link: Some((token.hash("link"), ends_at)), ..new };
     let tenant = cx.app.db.create_tenant(&new, by(&actor, reason), &mut cx.app.ids, now).await?;
     let sub = tenant.slug.as_str();
+    let link = link_of(&cx.app.config, &tenant.slug, &token);
     if cx.out.json {
-        let json =
-            TenantJson { owner: Some(new.owner.shown()), ..json_of(&tenant, &cx.app.config) };
+        let json = TenantJson {
+            owner: Some(new.owner.shown()),
+            owner_link: Some(link),
+            owner_link_ends_at: Some(ends_at),
+            ..json_of(&tenant, &cx.app.config)
+        };
         cx.out.object(&json)?;
         return Ok(Exit::Done);
     }
     cx.out.line(format!("Made tenant {sub} ({}).", clean(&tenant.name)))?;
     cx.out
         .line(format!("Owner: {}, with an account that Okta does not feed.", new.owner.shown()))?;
-    cx.out.line("There is no link to set a password yet: this version has no sign-in.")?;
+    cx.out.line("With this link they set their password. It works once, for 24 hours:")?;
+    cx.out.line("")?;
+    cx.out.line(format!("    {link}"))?;
     cx.out.line("")?;
     cx.out.line(format!("Next: muster okta enable {sub}"))?;
     Ok(Exit::Done)
@@ -129,6 +152,8 @@ fn json_of<'a>(tenant: &'a Tenant, config: &crate::config::Config) -> TenantJson
         okta_enabled: tenant.okta_enabled,
         created_at: tenant.created_at,
         owner: None,
+        owner_link: None,
+        owner_link_ends_at: None,
     }
 }
 

@@ -78,6 +78,11 @@ impl OktaConnect {
         self
     }
 
+    /// The way that clients go.
+    pub fn transport(&self) -> Transport {
+        self.transport.clone()
+    }
+
     /// A client for looking at a connection that may not be complete: only its address must be set. Without a token, calls that
     /// need one are refused before they are made.
     pub async fn probe(&self, tenant: &TenantDb) -> Result<OktaClient, NotConnected> {

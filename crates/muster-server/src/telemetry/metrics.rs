@@ -24,6 +24,7 @@ pub struct Metrics {
     events: Family<One, Counter>,
     stored: Histogram,
     together: Histogram,
+    sign_ins: Family<One, Counter>,
     turns: Family<Two, Counter>,
     turn_seconds: Family<One, Histogram, fn() -> Histogram>,
     lag: Family<Lag, Histogram, fn() -> Histogram>,
@@ -88,6 +89,7 @@ impl Default for Metrics {
             events: Family::default(),
             stored: short(),
             together: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
+            sign_ins: Family::default(),
             turns: Family::default(),
             turn_seconds: Family::new_with_constructor(long),
             lag: Family::new_with_constructor(lag),
@@ -118,6 +120,11 @@ impl Default for Metrics {
             "hook_group",
             one("Deliveries that were stored in one transaction"),
             metrics.together.clone(),
+        );
+        registry.register(
+            "sign_ins",
+            one("Sign-ins with Okta, by how they ended"),
+            metrics.sign_ins.clone(),
         );
         registry.register(
             "job_turns",
@@ -181,6 +188,11 @@ impl Metrics {
     pub fn turn(&self, lane: &'static str, outcome: &'static str, took: Duration) {
         self.turns.get_or_create(&[("lane", lane), ("outcome", outcome)]).inc();
         self.turn_seconds.get_or_create(&[("lane", lane)]).observe(took.as_secs_f64());
+    }
+
+    /// Notes a sign-in with Okta that ended: `in`, or the word of why not.
+    pub fn sign_in(&self, ending: &'static str) {
+        self.sign_ins.get_or_create(&[("ending", ending)]).inc();
     }
 
     /// Notes an event of a tenant that led to something at `applied`.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Request, Uri, header};
 use muster_core::tenant::TenantSlug;
 
 use crate::config::parse::{IpRange, PublicUrl};
@@ -19,24 +19,60 @@ pub(super) fn tenant(
     public_url: &PublicUrl,
     trusted: &[IpRange],
 ) -> Option<TenantSlug> {
-    let host = called(parts, trusted)?;
+    let peer = parts.extensions.get::<Peer>();
+    of_host(called(&parts.headers, &parts.uri, peer, trusted)?, public_url)
+}
+
+/// The same of a request that is still whole.
+pub(super) fn tenant_of<B>(
+    request: &Request<B>,
+    public_url: &PublicUrl,
+    trusted: &[IpRange],
+) -> Option<TenantSlug> {
+    let peer = request.extensions().get::<Peer>();
+    of_host(called(request.headers(), request.uri(), peer, trusted)?, public_url)
+}
+
+fn of_host(host: &str, public_url: &PublicUrl) -> Option<TenantSlug> {
     let host = without_port(host)?.trim_end_matches('.').to_ascii_lowercase();
     let label = host.strip_suffix(public_url.host())?.strip_suffix('.')?;
     TenantSlug::parse(label).ok()
 }
 
+/// Where somebody is who called. What a proxy says of it counts only where that proxy is trusted: the last address that no trusted
+/// proxy has.
+pub(super) fn client(parts: &Parts, trusted: &[IpRange]) -> Option<IpAddr> {
+    let Peer(mut at) = *parts.extensions.get::<Peer>()?;
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|range| range.contains(ip));
+    let told =
+        parts.headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+    let told: Vec<&str> = told.flat_map(|line| line.split(',')).map(str::trim).collect();
+    for text in told.into_iter().rev() {
+        if !is_trusted(at) {
+            break;
+        }
+        let Ok(ip) = text.parse::<IpAddr>() else { break };
+        at = ip.to_canonical();
+    }
+    Some(at)
+}
+
 /// The host that was called. What a proxy says of it counts only where that proxy is trusted.
-fn called<'a>(parts: &'a Parts, trusted: &[IpRange]) -> Option<&'a str> {
-    let peer = parts.extensions.get::<Peer>();
+fn called<'a>(
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+    peer: Option<&Peer>,
+    trusted: &[IpRange],
+) -> Option<&'a str> {
     if peer.is_some_and(|Peer(ip)| trusted.iter().any(|range| range.contains(*ip)))
-        && let Some(forwarded) = only(&parts.headers, "x-forwarded-host")
+        && let Some(forwarded) = only(headers, "x-forwarded-host")
     {
         return Some(forwarded.split(',').next().unwrap_or_default().trim());
     }
     // A request with a whole address in its first line means that one.
-    match parts.uri.authority() {
+    match uri.authority() {
         Some(authority) => Some(authority.as_str()),
-        None => only(&parts.headers, header::HOST.as_str()),
+        None => only(headers, header::HOST.as_str()),
     }
 }
 
@@ -55,8 +91,6 @@ fn without_port(host: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
-
     use super::*;
 
     fn found(
@@ -124,6 +158,27 @@ mod tests {
         assert_eq!(forwarded("").as_deref(), Some("acme"));
         assert_eq!(forwarded("192.168.0.0/16").as_deref(), Some("acme"));
         assert_eq!(forwarded("10.0.0.0/8").as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn where_somebody_is_counts_from_the_last_trusted_proxy() {
+        let at = |trusted: &str, told: &[&str]| {
+            let mut request = Request::builder().uri("/");
+            for line in told {
+                request = request.header("x-forwarded-for", *line);
+            }
+            let peer = Peer("10.0.0.7".parse().expect("an address"));
+            let (parts, ()) = request.extension(peer).body(()).expect("a request").into_parts();
+            let trusted: Vec<_> =
+                trusted.split_whitespace().map(|r| IpRange::parse(r).expect("a range")).collect();
+            client(&parts, &trusted).expect("somewhere").to_string()
+        };
+        assert_eq!(at("", &["192.0.2.1"]), "10.0.0.7");
+        assert_eq!(at("10.0.0.0/8", &["192.0.2.1"]), "192.0.2.1");
+        assert_eq!(at("10.0.0.0/8", &["6.6.6.6, 192.0.2.1, 10.0.0.9"]), "192.0.2.1");
+        assert_eq!(at("10.0.0.0/8", &["6.6.6.6", "192.0.2.1"]), "192.0.2.1");
+        assert_eq!(at("10.0.0.0/8", &["junk"]), "10.0.0.7");
+        assert_eq!(at("10.0.0.0/8", &[]), "10.0.0.7");
     }
 
     #[test]

@@ -1,15 +1,26 @@
-//! The outside of the service by HTTP: the hook's door, and whether it is well.
+//! The outside of the service by HTTP: the hook's door, whether it is well, and the pages.
 //!
-//! Nothing here waits for Okta or for a run: what comes in is stored, and answered.
+//! The door waits neither for Okta nor for a run: what comes in there is stored, and answered. Signing in asks Okta while somebody waits,
+//! for ten seconds at most.
 
+mod assets;
 mod body;
+mod cookies;
 mod door;
 mod doors;
+mod fault;
+mod fields;
 mod group;
+mod guard;
 mod health;
 mod host;
 mod listen;
+mod page;
+mod pages;
 mod refusals;
+pub mod routes;
+mod site;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,11 +37,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::config::parse::{IpRange, PublicUrl};
+use crate::signin::SignIn;
 use crate::telemetry::metrics::{Metrics, Pulse};
 
 use self::body::Budget;
 use self::doors::Doors;
 use self::group::Group;
+use self::words::Languages;
 
 pub use self::group::Groups;
 pub use self::listen::serve;
@@ -51,6 +64,9 @@ pub struct WebConfig {
     /// Whom to tell of work that is due.
     pub wake: mpsc::UnboundedSender<Due>,
     pub stop: watch::Receiver<bool>,
+    pub signin: SignIn,
+    /// Whom people may ask.
+    pub support_contact: Option<String>,
 }
 
 /// What answers calls. Cloning it is cheap.
@@ -69,13 +85,26 @@ struct Shared {
     doors: Doors,
     group: Group,
     budget: Budget,
+    signin: SignIn,
+    languages: Languages,
+    support_contact: Option<String>,
 }
 
 impl Web {
     /// The web, and what stores for it: nothing is answered unless [`Groups::run`] is awaited beside it.
     pub fn new(db: Db, config: WebConfig) -> (Self, Groups) {
-        let WebConfig { public_url, trusted_proxies, clock, seed, metrics, pulse, wake, stop } =
-            config;
+        let WebConfig {
+            public_url,
+            trusted_proxies,
+            clock,
+            seed,
+            metrics,
+            pulse,
+            wake,
+            stop,
+            signin,
+            support_contact,
+        } = config;
         let mut ids = IdSource::seeded(seed);
         let own = fork(&mut ids, clock.now());
         let (group, groups) =
@@ -92,18 +121,16 @@ impl Web {
             stop,
             group,
             budget: Budget::default(),
+            signin,
+            languages: Languages::read(),
+            support_contact,
         };
         (Self(Arc::new(shared)), groups)
     }
 
     /// What the public may call.
     pub fn public(&self) -> Router {
-        Router::new()
-            .route("/healthz", any(health::alive))
-            .route("/readyz", any(health::ready))
-            .route("/webhooks/okta", any(door::knock))
-            .fallback(nothing_here)
-            .with_state(self.clone())
+        routes::public(self)
     }
 
     /// What operators may call, on an address of their own.
@@ -118,6 +145,12 @@ impl Web {
 }
 
 impl Shared {
+    /// For a change that somebody makes in the web: ids, and the present moment.
+    fn ids(&self) -> (IdSource, Timestamp) {
+        let now = self.clock.now();
+        (self.fork_ids(now), now)
+    }
+
     fn fork_ids(&self, now: Timestamp) -> IdSource {
         fork(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now)
     }

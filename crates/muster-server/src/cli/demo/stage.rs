@@ -10,10 +10,11 @@ use muster_core::run::{RunCause, RunKind};
 use muster_core::tenant::TenantSlug;
 use muster_okta::address::{ExtraHosts, OktaAddress};
 use muster_oktasim::org::{FIRST_OWNER, HandMade, hand_made};
-use muster_oktasim::{OrgHandle, Preset, RunningSim, Sim, SimConfig};
+use muster_oktasim::{AppChange, LoginMode, OrgHandle, Preset, RunningSim, Sim, SimConfig};
 use muster_store::accounts::NewAccount;
 use muster_store::connection::ConnectionUpdate;
 use muster_store::history::By;
+use muster_store::people::PersonKey;
 use muster_store::runs::{NewRun, Run};
 use muster_store::tenants::{NewTenant, Tenant};
 use muster_store::{DatabaseUrl, TenantDb};
@@ -24,9 +25,11 @@ use super::service::{LOG_POLL, Serving, any_port};
 use crate::app::App;
 use crate::cli::exit::CliError;
 use crate::cli::output::Out;
+use crate::cli::tenant::{LINK, link_of};
 use crate::cli::{Why, by, okta_hook, sync};
 use crate::clock::Clock;
 use crate::config::{Config, MasterKeyFile, temporary_folder};
+use crate::signin::Token;
 use crate::sync::Engine;
 
 /// The tenant of the demo.
@@ -114,8 +117,37 @@ impl Stage {
     pub(super) async fn serve(&mut self) -> Result<(), CliError> {
         if self.serving.is_none() {
             self.serving = Some(Serving::start(&mut self.app).await?);
+            self.register();
         }
         Ok(())
+    }
+
+    /// Enters the addresses of the service at the app in Okta, as an administrator does by the article.
+    fn register(&self) {
+        let url = self.app.config.public_url.of_tenant(SUB);
+        let at = |path: &str| format!("{url}{path}");
+        self.sim.org().change_app(AppChange {
+            redirect_uris: Some(vec![
+                at("/en-US/okta/auth_callback"),
+                at("/users/auth/okta/callback"),
+            ]),
+            post_logout_redirect_uris: Some(vec![at("/signed-out")]),
+            initiate_login_uri: Some(at("/users/auth/okta")),
+            idp_initiated_login: Some(LoginMode::Spec),
+            global_token_revocation_uri: Some(at("/users/auth/okta/global-token-revocation")),
+            ..AppChange::default()
+        });
+    }
+
+    /// A link with which the first owner sets a password.
+    async fn owner_link(&mut self) -> Result<String, CliError> {
+        let (token, now) = (Token::new(), self.app.clock.now());
+        let (ends_at, actor) = (now + LINK, self.app.actor());
+        let key = PersonKey::Email(FIRST_OWNER.to_owned());
+        let ids = &mut self.app.ids;
+        let hash = token.hash("link");
+        self.db.make_password_link(&key, &hash, ends_at, by(&actor, None), ids, now).await?;
+        Ok(link_of(&self.app.config, &self.tenant.slug, &token))
     }
 
     /// Stops serving, and waits until it is done.
@@ -138,13 +170,15 @@ impl Stage {
     }
 
     /// How to go on by hand while the simulator and the service are up.
-    pub(super) async fn invite(&self, out: &mut Out) -> Result<(), CliError> {
+    pub(super) async fn invite(&mut self, out: &mut Out) -> Result<(), CliError> {
+        let owner_link = self.owner_link().await?;
         let host = self.sim.address();
         let config = &self.app.config;
         let (base, service) = (self.sim.base(), config.public_url.of_tenant(SUB));
         if out.json {
             return out.object(&serde_json::json!({
                 "act": "serving", "base": base, "url": service, "listen": config.listen.to_string(),
+                "owner": FIRST_OWNER, "owner_link": owner_link, "dashboard": format!("{base}/app/UserHome"),
                 "env": {
                     "MUSTER_DATABASE_URL": self.database.to_string(),
                     "MUSTER_OKTA_EXTRA_HOSTS": host.to_string(),
@@ -159,6 +193,13 @@ impl Stage {
             "Now you. Both stay up until Ctrl-C:",
             &format!("  okta     {base}"),
             &format!("  muster   {service}"),
+            "",
+            &format!(
+                "  # In a browser, as the owner {FIRST_OWNER}: set a password, sign in, connect Okta:"
+            ),
+            &format!("  {owner_link}"),
+            "  # As anybody else: sign in with Okta from there, or from Okta's dashboard:",
+            &format!("  {base}/app/UserHome"),
             "",
             "  # In another terminal:",
             &format!("  export MUSTER_DATABASE_URL={}", self.database),
