@@ -3,12 +3,19 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use muster_core::id::IdSource;
 use muster_core::person::Email;
 use muster_core::tenant::TenantSlug;
+use muster_okta::address::ExtraHosts;
+use muster_okta::reply::Reply;
+use muster_okta::request::Request;
+use muster_okta::transport::{Exchange, Transport, TransportError};
 use muster_server::clock::Clock;
 use muster_server::config::parse::PublicUrl;
+use muster_server::signin::{SignIn, SignInConfig};
+use muster_server::sync::OktaConnect;
 use muster_server::telemetry::metrics::{Metrics, Pulse};
 use muster_server::web::{self, Web, WebConfig};
 use muster_store::connection::ConnectionUpdate;
@@ -26,6 +33,20 @@ use super::{ANA, Answer, Client};
 pub(crate) const APP: &str = "0oaMuster";
 pub(crate) const SECRET: &str = "s3cret-of-the-hook";
 pub(crate) const HOOK: &str = "/webhooks/okta";
+
+/// An Okta that is not there: the door needs none.
+struct Nowhere;
+
+impl Exchange for Nowhere {
+    fn exchange(&self, _: Request) -> BoxFuture<'_, Result<Reply, TransportError>> {
+        Box::pin(async { Err(TransportError::Timeout) })
+    }
+}
+
+fn nowhere(clock: &Clock) -> OktaConnect {
+    let transport = Transport::InProcess(Arc::new(Nowhere));
+    OktaConnect::new(clock.clone(), ExtraHosts::default(), transport, 1)
+}
 
 /// A web that answers until it is dropped.
 pub(crate) struct Served {
@@ -51,13 +72,23 @@ impl Served {
         let (wake, wakes) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let pulse = Arc::new(Pulse::default());
+        let public_url = PublicUrl::parse("https://learn.example").expect("an address");
         let config = WebConfig {
-            public_url: PublicUrl::parse("https://learn.example").expect("an address"),
             trusted_proxies: Vec::new(),
             clock: clock.clone(),
             seed: [9; 32],
             metrics: Arc::new(Metrics::default()),
             pulse: Arc::clone(&pulse),
+            signin: SignIn::new(SignInConfig {
+                clock: clock.clone(),
+                public_url: public_url.clone(),
+                extra_hosts: ExtraHosts::default(),
+                transport: Transport::InProcess(Arc::new(Nowhere)),
+                connect: Arc::new(nowhere(&clock)),
+                wake: wake.clone(),
+            }),
+            support_contact: None,
+            public_url,
             wake,
             stop: stopped.clone(),
         };
