@@ -52,6 +52,7 @@ crate::person::words! {
         HookRefused = "hook_refused",
         RemovalsHeld = "removals_held",
         DeadLetters = "dead_letters",
+        OwnerKept = "owner_kept",
     }
 }
 
@@ -74,6 +75,8 @@ pub struct Facts {
     pub hook: HookFacts,
     /// Work that was given up: how many pieces, and since when.
     pub dead_letters: Option<(u64, Timestamp)>,
+    /// Owners who are out at Okta and keep their access here: how many, and since when.
+    pub kept_owners: Option<(u64, Timestamp)>,
 }
 
 /// What is known of a tenant's event hook.
@@ -127,6 +130,7 @@ pub fn decide(facts: &Facts, now: Timestamp) -> Decision {
         hook_refused(&facts.hook, now),
         held(facts),
         dead_letters(facts),
+        facts.kept_owners.map(|(count, since)| alarm(AlarmCode::OwnerKept, since, count)),
     ];
     Decision { alarms: found.into_iter().flatten().collect(), undecided }
 }
@@ -205,7 +209,10 @@ pub fn detail(alarm: &Alarm, zone: &TimeZone) -> String {
     let since = alarm.since.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M (%Z)").to_string();
     match alarm.code {
         AlarmCode::NoCompleteRun => since,
-        AlarmCode::HooksSilent | AlarmCode::HookRefused | AlarmCode::DeadLetters => {
+        AlarmCode::HooksSilent
+        | AlarmCode::HookRefused
+        | AlarmCode::DeadLetters
+        | AlarmCode::OwnerKept => {
             format!("{} since {since}", alarm.count)
         }
         AlarmCode::RemovalsHeld => {
@@ -225,7 +232,8 @@ impl AlarmCode {
             | Self::TokenRefused
             | Self::RightsMissing
             | Self::AppNotFound
-            | Self::NeedsAttention => Severity::Critical,
+            | Self::NeedsAttention
+            | Self::OwnerKept => Severity::Critical,
             Self::OktaUnreachable
             | Self::HooksSilent
             | Self::HookRefused
@@ -315,6 +323,14 @@ impl AlarmCode {
                 "Okta refused it for good, or it fails in a way that waiting does not mend; the log says which.",
                 "Look at the log of the service. `muster okta sync {sub}` looks at everybody anew.",
                 "All other work went on. The next daily run looks at everybody.",
+            ],
+            Self::OwnerKept => [
+                "an owner left Okta and keeps their access here",
+                "Okta says that an owner is out, and that owner is the last one here or a break-glass owner: {d}.",
+                "They left the company or the app; without them nobody could look after this site.",
+                "Make somebody else an owner: `muster people add {sub} --role owner`. Then take the access of the other away: \
+                 `muster people deactivate {sub} PERSON`.",
+                "Their sessions were ended; only their password still lets them in. Nobody else is affected.",
             ],
         }
     }

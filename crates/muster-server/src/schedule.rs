@@ -11,7 +11,7 @@ use muster_core::schedule::{self as when, Due, Tick, Timing};
 use muster_store::jobs::{self, NewJob, priority};
 use muster_store::runs::NewRun;
 use muster_store::schedule::{Scheduled, fire, people_due};
-use muster_store::{Db, StoreError, TenantDb, expiry};
+use muster_store::{Db, StoreError, TenantDb, expiry, sessions};
 
 /// Nothing is due for longer than this without a new look: rules and tenants change meanwhile.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
@@ -149,5 +149,6 @@ async fn clear_away(
     expiry::previews(&mut write, now).await?;
     expiry::events(&mut write, now.checked_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN)).await?;
     expiry::alarms(&mut write, now).await?;
+    sessions::expire(&mut write, now).await?;
     write.commit().await
 }

@@ -90,6 +90,16 @@ CREATE TABLE password_links (
 );
 CREATE UNIQUE INDEX password_links_by_token ON password_links (tenant_id, token_hash);
 
+-- Owners whose access stays although Okta says that they are out: the last one, and break-glass owners.
+CREATE TABLE kept_owners (
+    tenant_id {{uuid}} NOT NULL,
+    person_id {{uuid}} NOT NULL,
+    since BIGINT NOT NULL,
+    -- When a run last found it so.
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, person_id)
+);
+
 -- Whom Okta showed when somebody here went there by *Connect*.
 CREATE TABLE okta_proofs (
     tenant_id {{uuid}} NOT NULL,

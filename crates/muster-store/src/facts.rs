@@ -64,6 +64,7 @@ impl Db {
         self.add_hooks(&mut facts).await?;
         self.add_missed(&mut facts, hook_types).await?;
         self.add_dead_letters(&mut facts).await?;
+        self.add_kept_owners(&mut facts).await?;
         Ok(facts.into_iter().collect())
     }
 
@@ -103,6 +104,7 @@ impl Db {
                     held: None,
                     hook: HookFacts::default(),
                     dead_letters: None,
+                    kept_owners: None,
                 };
                 Ok((id, facts))
             })
@@ -194,6 +196,28 @@ impl Db {
             if let Some(facts) = facts.get_mut(&TenantId::new(row.tenant_id)) {
                 let since = row.since.and_then(from_micros);
                 facts.dead_letters = since.map(|since: Timestamp| (count(row.n), since));
+            }
+        }
+        Ok(())
+    }
+
+    /// Owners who are out at Okta and keep their access here.
+    async fn add_kept_owners(
+        &self,
+        facts: &mut BTreeMap<TenantId, Facts>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<CountRow> = self
+            .fetch_all(
+                "SELECT k.tenant_id, MIN(k.since) AS since, COUNT(*) AS n FROM kept_owners k
+                 JOIN people p ON p.tenant_id = k.tenant_id AND p.id = k.person_id AND p.status = 'active'
+                 GROUP BY k.tenant_id",
+                &[],
+            )
+            .await?;
+        for row in rows {
+            if let Some(facts) = facts.get_mut(&TenantId::new(row.tenant_id)) {
+                let since = row.since.and_then(from_micros);
+                facts.kept_owners = since.map(|since: Timestamp| (count(row.n), since));
             }
         }
         Ok(())

@@ -343,8 +343,30 @@ async fn insert(
         .map(drop)
 }
 
-/// Ends all sessions of a person whose access stays, though Okta took theirs away.
-pub async fn end_all(write: &mut Write, person: PersonId) -> Result<(), StoreError> {
+/// Notes that these owners keep their access although Okta says that they are out, and ends their sessions: whoever sits there must
+/// show anew that it is them, by a way that is not Okta.
+pub async fn keep_owners(write: &mut Write, people: &[PersonId]) -> Result<(), StoreError> {
+    let (tenant, now) = (write.tenant(), micros(write.now()));
+    for person in people {
+        end_all(write, *person).await?;
+        let args = [tenant.into(), (*person).into(), now.into()];
+        let sql =
+            "INSERT INTO kept_owners (tenant_id, person_id, since, seen_at) VALUES ($1, $2, $3, $3)
+                   ON CONFLICT (tenant_id, person_id) DO UPDATE SET seen_at = excluded.seen_at";
+        write.tx().execute(sql, &args).await?;
+    }
+    Ok(())
+}
+
+/// Forgets owners whom a run that saw everybody, and began at `began`, did not find out any more.
+pub async fn forget_kept_owners(write: &mut Write, began: Timestamp) -> Result<(), StoreError> {
+    let args = [write.tenant().into(), micros(began).into()];
+    let sql = "DELETE FROM kept_owners WHERE tenant_id = $1 AND seen_at < $2";
+    write.tx().execute(sql, &args).await.map(drop)
+}
+
+/// Ends all sessions of a person.
+pub(crate) async fn end_all(write: &mut Write, person: PersonId) -> Result<(), StoreError> {
     let args = [write.tenant().into(), person.into()];
     let sql = "DELETE FROM sessions WHERE tenant_id = $1 AND person_id = $2";
     write.tx().execute(sql, &args).await.map(drop)

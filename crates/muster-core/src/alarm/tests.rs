@@ -26,6 +26,7 @@ fn well() -> Facts {
             refused: None,
         },
         dead_letters: None,
+        kept_owners: None,
     }
 }
 
@@ -140,6 +141,7 @@ fn held_removals_and_work_given_up() {
     let run = RunId::new(Uuid::from_u128(7));
     gives(|f| f.held = Some((run, 12, at(NOW))), &["removals_held"]);
     gives(|f| f.dead_letters = Some((3, at(NOW))), &["dead_letters"]);
+    gives(|f| f.kept_owners = Some((1, at(NOW))), &["owner_kept"]);
     let all = |f: &mut Facts| {
         f.complete_run = None;
         f.attention = Some((ProblemCode::TokenRefused, at(NOW)));

@@ -14,6 +14,7 @@ use muster_store::error::StoreError;
 use muster_store::history::{By, NewChange, Subject, Write};
 use muster_store::items::{self, Item, ItemProof, ItemState};
 use muster_store::phases::people as query;
+use muster_store::sessions;
 use muster_store::teams;
 use muster_store::upsert::{PersonWrite, Touch, touch_many, upsert_many};
 
@@ -61,11 +62,22 @@ impl Work {
 }
 
 /// Whether a plan holds until Okta says something else. A conflict is looked at again in every run until it is solved: its row
-/// keeps no fingerprint.
+/// keeps no fingerprint. So is an owner who is kept, since somebody must be told for as long as it lasts.
 pub(super) fn is_settled(problems: &[ProblemCode]) -> bool {
-    let open =
-        [ProblemCode::EmailConflict, ProblemCode::EmailDuplicate, ProblemCode::UnknownStatus];
+    let open = [
+        ProblemCode::EmailConflict,
+        ProblemCode::EmailDuplicate,
+        ProblemCode::UnknownStatus,
+        ProblemCode::LastOwnerKept,
+    ];
     !problems.iter().any(|code| open.contains(code))
+}
+
+/// The owner whom a plan leaves in though Okta says that they are out.
+fn kept_owner(work: &Work) -> Option<PersonId> {
+    let known = work.row.known.as_ref()?;
+    let kept = work.planned.problems.contains(&ProblemCode::LastOwnerKept);
+    (kept && known.role == Role::Owner).then_some(known.id)
 }
 
 /// Problem codes as the bits that people rows keep.
@@ -130,6 +142,10 @@ impl Job<'_> {
                     }
                 }
             }
+        }
+        let kept: Vec<_> = batch.iter().filter_map(kept_owner).collect();
+        if !self.is_preview() {
+            sessions::keep_owners(write, &kept).await?;
         }
         items::put(write, self.run.id, &notes).await?;
         touch_many(write, self.run.id, self.run.rules_revision, &touches).await?;

@@ -12,6 +12,7 @@ use muster_store::history::Write;
 use muster_store::items::{self, Item, ItemProof, ItemState};
 use muster_store::mirror::MirrorRow;
 use muster_store::phases::removals as query;
+use muster_store::sessions;
 
 use super::apply::{Marks, Written, bits, is_settled};
 use super::job::{Job, RunError, problem};
@@ -62,6 +63,7 @@ impl Job<'_> {
         let mut owners = query::active_owners(write).await?;
         let mut going = Vec::new();
         let mut staying = Vec::new();
+        let mut kept = Vec::new();
         let since = self.run.read_started_at.unwrap_or(self.run.queued_at);
         for item in batch {
             let found = people.remove(item.okta_user_id.as_str());
@@ -78,6 +80,9 @@ impl Job<'_> {
             if fresher || out_already || last_owner || person.break_glass {
                 if last_owner || person.break_glass {
                     self.run.note(problem(ProblemCode::LastOwnerKept, 1, &item.label));
+                    if !fresher && !out_already && person.role == Role::Owner {
+                        kept.push(person.id);
+                    }
                 }
                 staying.push(Item { state: ItemState::Dismissed, ..item });
                 continue;
@@ -93,6 +98,7 @@ impl Job<'_> {
                 Err(item) => staying.push(Item { state: ItemState::Dismissed, ..item }),
             }
         }
+        sessions::keep_owners(write, &kept).await?;
         self.run.counts.add(ChangeKind::Unchanged, staying.len() as u64);
         self.run.counts.add(ChangeKind::Deactivate, going.len() as u64);
         let writes: Vec<Written<'_>> = going

@@ -11,7 +11,7 @@ use muster_store::history::Write;
 use muster_store::jobs::{NewJob, priority};
 use muster_store::phases::report::{self as query, LostManager};
 use muster_store::runs::Run;
-use muster_store::{connection, events, items, jobs, mirror, sightings, unreadable};
+use muster_store::{connection, events, items, jobs, mirror, sessions, sightings, unreadable};
 
 use super::job::{Job, RunError, problem};
 use super::named::{REST_MAX, STALE};
@@ -89,6 +89,7 @@ impl Job<'_> {
         if keeps_all(&self.run, state)
             && let Some(began) = self.run.read_started_at
         {
+            sessions::forget_kept_owners(&mut write, began).await?;
             // Whoever was to be read again for an event of before has been.
             events::mark_all_applied(&mut write, began, self.run.id).await?;
             let again = self.now() + REST_MAX;
