@@ -15,7 +15,19 @@ pub(crate) struct Line {
 /// What was answered.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    head: &'a [u8],
     pub(crate) body: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// The values of a header; its name in lower case.
+    pub(crate) fn header<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
+        let head = std::str::from_utf8(self.head).unwrap_or_default();
+        head.lines().filter_map(move |line| {
+            let (known, value) = line.split_once(':')?;
+            known.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
 }
 
 impl Line {
@@ -45,7 +57,8 @@ impl Line {
         while self.answer.len() < head + length {
             self.more().await?;
         }
-        Ok(Answer { status, body: &self.answer[head..head + length] })
+        let (head, rest) = self.answer.split_at(head);
+        Ok(Answer { status, head, body: &rest[..length] })
     }
 
     async fn more(&mut self) -> anyhow::Result<()> {

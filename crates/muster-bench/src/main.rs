@@ -16,6 +16,7 @@ mod p4;
 mod p5;
 mod p6;
 mod p7;
+mod p9;
 mod peers;
 mod report;
 mod service;
@@ -50,6 +51,8 @@ enum What {
     P6(p6::Options),
     /// P7: how much of a limited Okta is used while work waits. Takes as long as it measures.
     P7(p7::Options),
+    /// P9: sign-ins one after the other, the identity provider's time taken out.
+    P9(p9::Options),
     /// P10: memory of an idle service.
     P10(p10::Options),
     /// P12: start to ready, the size of the program and its build.
@@ -80,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         What::Leaver(options) => on_one_thread(leaver::run(&options)),
         What::P6(options) => on_one_thread(p6::run(&options)),
         What::P7(options) => on_one_thread(p7::run(&options)),
+        What::P9(options) => on_one_thread(p9::run(&options)),
         What::P10(options) => on_one_thread(p10::run(&options)),
         What::P12(options) => p12::run(&options),
         What::Answer => p4::answer(),
