@@ -1,5 +1,5 @@
 //! The arrows between the modules of the service: `main → cli → app → {web, jobs} → {sync, signin,
-//! schedule, alarms} → {telemetry, mail} → {clock, config}`. Nobody imports their own level: `web` and `jobs` meet in the store.
+//! schedule, alarms} → {telemetry, mail, connect} → {clock, config}`. Nobody imports their own level: `web` and `jobs` meet in the store.
 
 use super::Finding;
 use crate::repo::{File, Repo};
@@ -12,7 +12,7 @@ const LEVELS: [&[&str]; 7] = [
     &["app"],
     &["web", "jobs"],
     &["sync", "signin", "schedule", "alarms"],
-    &["telemetry", "mail"],
+    &["telemetry", "mail", "connect"],
     &["clock", "config"],
 ];
 

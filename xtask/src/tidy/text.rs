@@ -45,6 +45,8 @@ fn lines(file: &File, found: &mut Vec<Finding>) {
         if text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") {
             found.push(Finding::at(file, line, "is half of a merge"));
         }
+        // A path of Okta's own, which only looks like a folder of somebody's.
+        let text = &text.replace("/home/oidc_client", "");
         for place in PLACES.map(|(start, end)| format!("{start}{end}")) {
             if names(text, &place) {
                 found.push(Finding::at(

@@ -28,7 +28,7 @@ use self::password::Hasher;
 use self::providers::Providers;
 use crate::clock::{Clock, random_seed};
 use crate::config::parse::PublicUrl;
-use crate::sync::Connect;
+use crate::connect::Connect;
 
 pub use self::connect::{Proof, ProofLine};
 pub use self::enter::{Entered, Visitor};

@@ -16,10 +16,10 @@ use muster_store::tenants::TenantDb;
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-use super::connect::{Connect, NotConnected};
 use super::job::{Job, RunError};
 use super::named;
 use crate::clock::Clock;
+use crate::connect::{Connect, NotConnected};
 
 /// How often somebody who waits for another's run looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

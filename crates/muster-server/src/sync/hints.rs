@@ -25,8 +25,8 @@ use muster_store::tenants::TenantDb;
 use muster_store::{StoreError, app_groups};
 use sha2::{Digest as _, Sha256};
 
-use super::connect::{Connected, NotConnected};
 use super::engine::Engine;
+use crate::connect::{Connected, NotConnected};
 
 /// How far before the newest event the log is read again once its cursor is lost: events come into the log late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);

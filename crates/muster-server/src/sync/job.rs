@@ -22,8 +22,8 @@ use muster_store::lanes::{self, Claim};
 use muster_store::runs::{self, Run};
 use muster_store::tenants::TenantDb;
 
-use super::connect::{Connected, NotConnected};
 use super::engine::{Engine, Pace, Progress};
+use crate::connect::{Connected, NotConnected};
 
 /// Why an engine cannot work.
 #[derive(Debug, thiserror::Error)]

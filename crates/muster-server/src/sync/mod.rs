@@ -5,7 +5,6 @@
 //! whoever lost the lane writes nothing.
 
 mod apply;
-mod connect;
 mod emails;
 mod engine;
 mod hints;
@@ -19,7 +18,7 @@ mod removals;
 mod renames;
 mod report;
 
-pub use connect::{Connect, Connected, NotConnected, OktaConnect};
+pub use crate::connect::{Connect, Connected, NotConnected, OktaConnect};
 pub use engine::{Engine, EngineConfig, OnApplied, Pace, Progress, Turn};
 pub use hints::{HintError, Polled};
 pub use job::RunError;

@@ -21,8 +21,8 @@ use muster_store::phases::removals::people_by_okta;
 use muster_store::{connection, expiry, unreadable};
 use tokio::sync::mpsc;
 
-use super::connect::Connected;
 use super::job::{Job, RunError, Setback, problem};
+use crate::connect::Connected;
 
 /// A refused cursor is answered by one new beginning; a second refusal ends the listing.
 const RESTARTS_MAX: i64 = 1;
