@@ -213,7 +213,7 @@ async fn all(probe: &Probe<'_>) -> Result<Vec<Found>, CliError> {
         found.push(name.skipped(why));
     }
     found.sort_by_key(|one| one.check);
-    found.push(SIGN_IN.skipped("Signing in with Okta is not there yet."));
+    found.push(sign_in(probe).await?);
     let reads = found
         .iter()
         .any(|one| one.check == "C3" && one.state != State::Fail && one.state != State::Skipped);
@@ -228,6 +228,18 @@ const PEOPLE: Name = Name("C4", "May list people");
 const APP: Name = Name("C5", "App");
 const REDIRECTS: Name = Name("C6", "Redirect URIs");
 const ASSIGNED: Name = Name("C7", "People assigned");
+/// C8: whether somebody went to Okta and came back, which a command cannot do.
+async fn sign_in(probe: &Probe<'_>) -> Result<Found, CliError> {
+    let Some(state) = probe.db.connected().await? else {
+        return Ok(SIGN_IN.waiting(
+            "Nobody has proved in a browser that signing in works.",
+            "As an owner or admin: profile picture > Integrations > Okta > Connect to Okta.",
+        ));
+    };
+    let at = probe.cx.out.time(state.at);
+    Ok(SIGN_IN.ok(format!("Proved on {at}. Okta signs as {}.", state.issuer)))
+}
+
 const SIGN_IN: Name = Name("C8", "Sign-in round trip");
 const HOOK: Name = Name("C9", "Event hook verified");
 const EVENT: Name = Name("C10", "First event");

@@ -1,6 +1,7 @@
 //! `muster okta show`: how the connection of a tenant is set, and how it does.
 
 use jiff::Timestamp;
+use muster_core::access::Entry;
 use muster_core::alarm::Severity;
 use muster_core::problem::ProblemCode;
 use muster_core::tenant::TenantSlug;
@@ -65,6 +66,7 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
             |info| json!({"set_at": info.set_at, "set_by": info.set_by, "host": info.host}),
         )
     };
+    let connected = db.connected().await?;
     let attention = attention(&connection)
         .map(|(code, since, hint)| json!({"code": code, "since": since, "hint": hint}));
     Ok(json!({
@@ -76,6 +78,11 @@ pub(super) async fn json(tenant: &Tenant, db: &TenantDb, cx: &Context) -> Result
         "client_id": connection.client_id,
         "app_id": connection.app_id,
         "org_id": connection.org_id,
+        "connected": connected.as_ref().map(|state| json!({"at": state.at, "by": state.by, "issuer": state.issuer})),
+        "okta_only": tenant.entry == Entry::OktaOnly,
+        "session_minutes": {
+            "idle": tenant.session_limits.idle.as_mins(), "absolute": tenant.session_limits.absolute.as_mins(),
+        },
         "client_secret": secret(SecretField::ClientSecret),
         "api_token": secret(SecretField::ApiToken),
         "attention": attention,
@@ -122,12 +129,21 @@ async fn text(tenant: &Tenant, db: &TenantDb, cx: &mut Context) -> Result<(), Cl
         (None, Some(_)) => "the client id".to_owned(),
         (None, None) => unset(),
     };
+    let proved = match db.connected().await? {
+        Some(state) => format!("proved on {}", out.time(state.at)),
+        None => "not proved yet (Connect to Okta, in the browser)".to_owned(),
+    };
+    let sign_in = match tenant.entry {
+        Entry::OktaOnly => format!("{proved}; with Okta only"),
+        Entry::Any => proved,
+    };
     let lines = [
         ("API URL", connection.api_url.clone().unwrap_or_else(unset)),
         ("Client ID", connection.client_id.clone().unwrap_or_else(unset)),
         ("Client secret", secret(SecretField::ClientSecret, out)),
         ("API token", secret(SecretField::ApiToken, out)),
         ("App", app),
+        ("Signing in", sign_in),
         ("Rules", format!("revision {}, by {}", rules.revision, clean(&rules.actor))),
         (
             "People",

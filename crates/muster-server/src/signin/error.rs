@@ -29,6 +29,9 @@ pub enum SignInError {
     /// Okta says no.
     #[error("Okta answered {error:?}: {description}")]
     Okta { error: String, description: String },
+    /// Too many codes from there that Okta did not take.
+    #[error("too many wrong codes from that place")]
+    TooOften,
     /// Somebody started it for another organisation.
     #[error("it was started for another issuer")]
     OtherIssuer,
@@ -68,6 +71,7 @@ impl SignInError {
             Self::Replayed => "state_used",
             Self::Malformed(_) => "malformed",
             Self::Okta { error, .. } => okta_code(error),
+            Self::TooOften => "too_often",
             Self::OtherIssuer => "other_issuer",
             Self::Oidc(error) => error.code(),
             Self::Token(bad) => bad.code(),
@@ -89,6 +93,7 @@ impl SignInError {
             Self::NotSetUp(_) | Self::Address(_) => "not-set-up",
             Self::NotBegun | Self::TooLate | Self::Replayed | Self::Malformed(_) => "start-again",
             Self::Okta { error, description } => okta_page(error, description),
+            Self::TooOften => "too-often",
             Self::OtherIssuer => "other-issuer",
             Self::Oidc(OidcError::OtherIssuer { .. } | OidcError::ForeignEndpoint { .. }) => {
                 "wrong-server"
@@ -114,6 +119,7 @@ impl SignInError {
             "not-set-up" => 404,
             "start-again" | "other-issuer" => 400,
             "okta-away" | "still-reading" => 503,
+            "too-often" => 429,
             "our-fault" => 500,
             "wrong-server" | "bad-secret" | "clock" | "not-believed" | "okta-app" => 502,
             _ => 403,

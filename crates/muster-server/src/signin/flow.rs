@@ -9,13 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 use muster_core::claims::{Expected, Identity, judge, with_userinfo};
 use muster_core::id::PersonId;
 use muster_core::signin::ReturnTo;
-use muster_okta::oidc::{AuthorizeRequest, ClientAuth, CodeExchange, OidcClient};
+use muster_okta::oidc::{AuthorizeRequest, ClientAuth, CodeExchange, OidcClient, OidcError};
 use muster_store::sessions::TokenHash;
 use muster_store::tenants::TenantDb;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::enter::Visitor;
 use super::token::{Token, hashed};
 use super::{SignIn, SignInError};
 
@@ -175,6 +176,7 @@ impl SignIn {
         slug: &str,
         flow: &Flow,
         query: &CallbackQuery,
+        visitor: &Visitor,
     ) -> Result<Proven, SignInError> {
         if let Some(error) = &query.error {
             return Err(said(error, query.error_description.as_deref()));
@@ -203,8 +205,16 @@ impl SignIn {
             redirect_uri: &self.redirect_uri(slug, flow.purpose),
             verifier: &flow.verifier,
         };
-        let tokens =
-            client.exchange(&known.provider, &exchange).await.map_err(SignInError::Oidc)?;
+        let place = visitor.place.as_deref().and_then(|text| text.parse().ok());
+        if self.0.wrong_codes.is_exhausted(place, self.now()) {
+            return Err(SignInError::TooOften);
+        }
+        let exchanged = client.exchange(&known.provider, &exchange).await;
+        if matches!(exchanged, Err(OidcError::Refused { status: 400..500, .. })) {
+            // That it may be too many is told next time.
+            let _ = self.0.wrong_codes.count(place, self.now());
+        }
+        let tokens = exchanged.map_err(SignInError::Oidc)?;
         let id_token = tokens.id_token.expose_secret();
         let claims = self.0.providers.verified(&known, &client, id_token, None).await?;
         let at_hash = tokens.at_hash();

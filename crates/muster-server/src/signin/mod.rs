@@ -61,6 +61,8 @@ struct Shared {
     providers: Providers,
     hasher: Hasher,
     places: Places,
+    /// Who brought codes that Okta did not take: each costs the organisation one of the calls that it may make.
+    wrong_codes: Places,
 }
 
 /// How a tenant's app at Okta is called.
@@ -73,8 +75,8 @@ struct AppAtOkta {
 impl SignIn {
     pub fn new(config: SignInConfig) -> Self {
         let providers = Providers::new(config.clock.clone());
-        let (hasher, places) = (Hasher::new(), Places::default());
-        Self(Arc::new(Shared { config, providers, hasher, places }))
+        let (hasher, places, wrong_codes) = (Hasher::new(), Places::default(), Places::default());
+        Self(Arc::new(Shared { config, providers, hasher, places, wrong_codes }))
     }
 
     fn now(&self) -> jiff::Timestamp {

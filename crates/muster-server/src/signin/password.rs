@@ -80,16 +80,16 @@ const WAITING_MAX: usize = 16;
 pub(super) struct Hasher {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// Of no password: what is compared where there is none, so that it takes as long.
-    decoy: String,
 }
+
+/// Of no password: what is compared where there is none, so that it takes as long.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCE$bm9ib2R5IGtub3dzIHdoYXQgdGhpcyBpcyB0aGUgaGE";
 
 impl Hasher {
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let decoy = hash(b"nobody's", &random_seed()).unwrap_or_default();
         let turns = Arc::new(Semaphore::new((cores / 2).max(1)));
-        Self { turns, waiting: AtomicUsize::new(0), decoy }
+        Self { turns, waiting: AtomicUsize::new(0) }
     }
 
     /// Does something slow when it is its turn.
@@ -126,7 +126,7 @@ impl Hasher {
     ) -> Result<bool, PasswordError> {
         let is_stored = stored.is_some();
         let stored =
-            stored.map_or_else(|| self.decoy.clone(), |hash| hash.expose_secret().to_owned());
+            stored.map_or_else(|| DECOY.to_owned(), |hash| hash.expose_secret().to_owned());
         let password = normal_password(password);
         let same = self.turn(move || {
             let Ok(parsed) = PasswordHash::new(&stored) else { return false };
@@ -157,8 +157,19 @@ pub struct Places(Mutex<HashMap<IpAddr, Timestamp>>);
 const PLACES_MAX: usize = 20_000;
 
 impl Places {
+    /// Whether one more from a place is one too many.
+    pub(super) fn is_exhausted(&self, place: Option<IpAddr>, now: Timestamp) -> bool {
+        let Some(place) = place.map(network) else { return false };
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.get(&place).is_some_and(|forgotten| Throttle::PLACE.wait(*forgotten, now).is_some())
+    }
+
     /// Counts one try from a place; the wait if there were too many.
-    fn count(&self, place: Option<IpAddr>, now: Timestamp) -> Result<(), SignedDuration> {
+    pub(super) fn count(
+        &self,
+        place: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), SignedDuration> {
         let Some(place) = place.map(network) else { return Ok(()) };
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= PLACES_MAX {

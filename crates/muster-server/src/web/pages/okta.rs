@@ -130,7 +130,7 @@ async fn came_back(
     let sealed =
         query.state.as_deref().and_then(|state| site.cookies.get(&Jar::Flow(cookie_of(state))));
     let flow = signin.opened(site.db(), purpose, query, sealed)?;
-    signin.prove(site.db(), site.slug().as_str(), &flow, query).await
+    signin.prove(site.db(), site.slug().as_str(), &flow, query, &site.visitor).await
 }
 
 fn forget(site: &Site, query: &CallbackQuery, mut response: Response) -> Response {
