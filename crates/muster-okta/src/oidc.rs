@@ -3,12 +3,14 @@
 //! Calls here are made while somebody waits for a page, so each is made once, within ten seconds, and past the budget of the API.
 //! Source: OpenID Connect Core 1.0 and Discovery 1.0; Okta, "OpenID Connect & OAuth 2.0 API".
 
+pub mod assertion;
 mod discovery;
 mod token;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -60,6 +62,12 @@ pub enum OidcError {
         /// What discovery says.
         found: String,
     },
+    /// The private key of the app cannot sign.
+    #[error("the app's private key cannot be used: {why}")]
+    BadKey {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Discovery names an address that is not the issuer's.
     #[error("discovery names a {name} that is not on the issuer's host")]
     ForeignEndpoint {
@@ -80,15 +88,9 @@ impl OidcError {
             Self::Unreadable { .. } => "unreadable",
             Self::OtherIssuer { .. } => "issuer_mismatch",
             Self::ForeignEndpoint { .. } => "foreign_endpoint",
+            Self::BadKey { .. } => "bad_key",
         }
     }
-}
-
-/// With what the app shows at the token endpoint that it is the app.
-#[derive(Debug)]
-pub enum ClientAuth<'a> {
-    /// `client_secret_basic`.
-    Secret(&'a SecretString),
 }
 
 /// A code to be exchanged.
@@ -96,8 +98,12 @@ pub enum ClientAuth<'a> {
 pub struct CodeExchange<'a> {
     /// Of the app.
     pub client_id: &'a str,
-    /// What proves that it is the app.
-    pub auth: ClientAuth<'a>,
+    /// What proves that it is the app: a client secret (`client_secret_basic`), or a private key in PEM (`private_key_jwt`).
+    pub secret: &'a SecretString,
+    /// The present moment, and a random word: an assertion is good for minutes and counts once.
+    pub now: Timestamp,
+    /// See [`CodeExchange::now`].
+    pub jti: &'a str,
     /// What came back with the browser.
     pub code: &'a str,
     /// The same as when the code was asked for.
@@ -181,25 +187,34 @@ impl OidcClient {
             id_token: SecretString,
             token_type: String,
         }
-        let CodeExchange { client_id, auth, code, redirect_uri, verifier } = exchange;
-        let body = format!(
+        let unreadable = |why: &str| OidcError::Unreadable { doing: DOING, why: why.to_owned() };
+        let CodeExchange { client_id, secret, code, redirect_uri, verifier, now, jti } = exchange;
+        let mut body = format!(
             "grant_type=authorization_code&code={}&redirect_uri={}&code_verifier={}",
             encoded(code),
             encoded(redirect_uri),
             encoded(verifier)
         );
-        let ClientAuth::Secret(secret) = auth;
+        let mut headers =
+            vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        if assertion::is_key(secret) {
+            let audience = format!("{}{}", self.address, provider.token_path());
+            let signed = assertion::sign(secret, client_id, &audience, *now, jti)
+                .map_err(|why| OidcError::BadKey { why })?;
+            body.push_str("&client_assertion_type=");
+            body.push_str(&encoded("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+            body.push_str("&client_assertion=");
+            body.push_str(&signed);
+        } else {
+            headers.push(("authorization".to_owned(), basic(client_id, secret)));
+        }
         let request = Request {
             method: http::Method::POST,
-            headers: vec![
-                ("authorization".into(), basic(client_id, secret)),
-                ("content-type".into(), "application/x-www-form-urlencoded".into()),
-            ],
+            headers,
             body: Bytes::from(body),
             ..Request::get(provider.token_path())
         };
         let reply = self.send(DOING, request).await?;
-        let unreadable = |why: &str| OidcError::Unreadable { doing: DOING, why: why.to_owned() };
         let read: TokenBody = serde_json::from_slice(served(DOING, &reply)?)
             .map_err(|_| unreadable("it has no ID token beside an access token"))?;
         if !read.token_type.eq_ignore_ascii_case("bearer") {

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use muster_okta::oidc::assertion;
+use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::exit::CliError;
@@ -67,16 +68,6 @@ impl Source {
     }
 }
 
-/// Reads a secret for the option `option`, without the blanks and line ends around it.
-///
-/// # Errors
-///
-/// The text names the option and what is wrong, and repeats neither the secret nor the argument, which might be one.
-pub(super) fn secret(option: &str, source: &Source) -> Result<SecretString, CliError> {
-    let text = secret_text(option, source)?;
-    checked(option, &text)
-}
-
 /// Reads an API token. The word `SSWS`, which people copy along with it, is taken away; says whether it was there.
 pub(super) fn token(option: &str, source: &Source) -> Result<(SecretString, bool), CliError> {
     let text = secret_text(option, source)?;
@@ -108,6 +99,17 @@ fn secret_text(option: &str, source: &Source) -> Result<Zeroizing<String>, CliEr
         return Err(wrong(format!("{what} is empty")));
     }
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Reads what an app shows that it is the app: a client secret, or a private key, which has many lines.
+pub(super) fn client_secret(option: &str, source: &Source) -> Result<SecretString, CliError> {
+    let text = SecretString::from(secret_text(option, source)?.as_str());
+    if !assertion::is_key(&text) {
+        return checked(option, text.expose_secret());
+    }
+    assertion::check(&text)
+        .map_err(|why| CliError::Usage(format!("{option}: the key cannot be used: {why}")))?;
+    Ok(text)
 }
 
 fn checked(option: &str, text: &str) -> Result<SecretString, CliError> {

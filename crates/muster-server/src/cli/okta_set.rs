@@ -23,7 +23,7 @@ pub(super) struct Set {
     /// The client id of the app in Okta
     #[arg(long, value_name = "ID", value_parser = client_id)]
     client_id: Option<String>,
-    /// A file with the client secret, or - for standard input
+    /// A file with the client secret, or with the private key (PEM) of an app that uses one; or - for standard input
     #[arg(long, value_name = "FILE")]
     client_secret: Option<Source>,
     /// A file with the API token, or - for standard input
@@ -57,7 +57,7 @@ pub(super) async fn run(set: Set, cx: &mut Context) -> Result<Exit, CliError> {
     let client_secret = set
         .client_secret
         .as_ref()
-        .map(|file| input::secret("--client-secret", file))
+        .map(|file| input::client_secret("--client-secret", file))
         .transpose()?;
     let api_token = match &set.api_token {
         Some(file) => {

@@ -98,6 +98,7 @@ impl SignInError {
             Self::Oidc(OidcError::OtherIssuer { .. } | OidcError::ForeignEndpoint { .. }) => {
                 "wrong-server"
             }
+            Self::Oidc(OidcError::BadKey { .. }) => "bad-secret",
             Self::Oidc(OidcError::Refused { code, .. }) if code == "invalid_client" => "bad-secret",
             Self::Oidc(OidcError::Refused { code, .. }) if code == "invalid_grant" => "start-again",
             Self::Oidc(_) | Self::Unreadable(_) => "okta-away",

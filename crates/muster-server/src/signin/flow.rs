@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_core::claims::{Expected, Identity, judge, with_userinfo};
 use muster_core::id::PersonId;
 use muster_core::signin::ReturnTo;
-use muster_okta::oidc::{AuthorizeRequest, ClientAuth, CodeExchange, OidcClient, OidcError};
+use muster_okta::oidc::{AuthorizeRequest, CodeExchange, OidcClient, OidcError};
 use muster_store::sessions::TokenHash;
 use muster_store::tenants::TenantDb;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -198,9 +198,12 @@ impl SignIn {
         if known.provider.issuer() != flow.issuer {
             return Err(SignInError::OtherIssuer);
         }
+        let jti = Token::new();
         let exchange = CodeExchange {
             client_id: &app.client_id,
-            auth: ClientAuth::Secret(&app.secret),
+            secret: &app.secret,
+            now: self.now(),
+            jti: jti.text(),
             code,
             redirect_uri: &self.redirect_uri(slug, flow.purpose),
             verifier: &flow.verifier,

@@ -3,6 +3,7 @@
 use muster_core::id::OktaUserId;
 use muster_okta::KeepAttributes;
 use muster_okta::error::{ErrorKind, OktaError};
+use muster_okta::oidc::assertion;
 use muster_okta::transport::TransportError;
 use muster_store::people::PersonKey;
 use muster_store::secrets::SecretField;
@@ -75,12 +76,17 @@ pub(super) async fn client(probe: &Probe<'_>) -> Result<Found, CliError> {
         return Ok(CLIENT
             .fail("The client secret is not set.", "muster okta set SUB --client-secret FILE"));
     };
+    if assertion::is_key(&secret) {
+        return Ok(CLIENT.skipped(
+            "The app uses a private key: Connect to Okta, in the browser, shows whether it fits.",
+        ));
+    }
     let back = format!("{}/users/auth/okta/callback", probe.base());
     Ok(match probe.client.client_accepted(id, &secret, &back).await {
         Ok(true) => CLIENT.ok("Okta accepts them."),
         Ok(false) => CLIENT.refused(
             "Okta says this Client ID and secret don't belong together.",
-            "Copy both again from Client Credentials (the secret can be shown with the eye icon).",
+            "Copy both again from Client Credentials (the secret can be shown with the eye icon). An inactive app is refused too.",
         ),
         Err(error) => match error.code() {
             // The client is right, and Okta has another objection to the question.

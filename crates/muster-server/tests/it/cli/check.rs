@@ -49,7 +49,7 @@ async fn a_connection_that_works() {
     let mut home = Home::sqlite();
     connect(&mut home, &okta);
     let lines = checks(&home, 0);
-    assert_eq!(states(&lines), "ok ok ok ok ok warn ok skipped waiting waiting");
+    assert_eq!(states(&lines), "ok ok ok ok ok warn ok waiting waiting waiting");
     says(&lines, "C1", "is an Okta organisation (00o", "");
     says(&lines, "C3", "Works as ", "");
     says(&lines, "C5", "ACTIVE, OIDC", "");
@@ -60,11 +60,12 @@ async fn a_connection_that_works() {
         "http://fernhill.localhost:8080/en-US/okta/auth_callback",
     );
     says(&lines, "C7", "200 people or more via ", "");
+    says(&lines, "C8", "Nobody has proved", "Connect to Okta");
     says(&lines, "C9", "Okta has not called us yet", "muster okta hook-create fernhill");
     says(&lines, "C10", "No event", "Edit anything on a test person");
     okta.org().change_app(AppChange {
         redirect_uris: Some(vec![
-            "http://fernhill.localhost:8080/de/okta/auth_callback".to_owned(),
+            "http://fernhill.localhost:8080/en-US/okta/auth_callback".to_owned(),
             "http://fernhill.localhost:8080/users/auth/okta/callback".to_owned(),
         ]),
         ..AppChange::default()
@@ -98,7 +99,7 @@ async fn what_okta_refuses() {
     let lines = checks(&home, 4);
     assert_eq!(
         states(&lines),
-        "ok ok fail skipped skipped skipped skipped skipped waiting waiting"
+        "ok ok fail skipped skipped skipped skipped waiting waiting waiting"
     );
     says(&lines, "C3", "Okta refuses the API token (E0000011).", "Nobody has been deactivated.");
     says(&lines, "C3", "", "muster okta set fernhill --api-token FILE");
@@ -123,7 +124,9 @@ async fn an_app_that_will_not_do() {
     let mut home = Home::sqlite();
     connect(&mut home, &okta);
     okta.org().change_app(AppChange { active: Some(false), ..AppChange::default() });
-    says(&checks(&home, 1), "C5", "is inactive in Okta", "Activate");
+    let lines = checks(&home, 4);
+    says(&lines, "C2", "don't belong together", "An inactive app is refused too");
+    says(&lines, "C5", "is inactive in Okta", "Activate");
     okta.org().change_app(AppChange {
         active: Some(true),
         implicit: Some(true),
@@ -174,7 +177,7 @@ async fn an_address_that_is_none_or_not_set() {
     let lines = checks(&home, 1);
     assert_eq!(
         states(&lines),
-        "fail skipped skipped skipped skipped skipped skipped skipped waiting waiting"
+        "fail skipped skipped skipped skipped skipped skipped waiting waiting waiting"
     );
     says(&lines, "C1", "We can't find `127.0.0.1`", "address bar of Okta");
     // The address alone: what is missing is named.
