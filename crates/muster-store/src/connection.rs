@@ -34,6 +34,14 @@ impl OktaConnection {
     }
 }
 
+/// How a tenant's app at Okta is called for signing in.
+#[derive(Debug, Default)]
+pub struct SignInApp {
+    pub api_url: Option<String>,
+    pub client_id: Option<String>,
+    pub secret: Option<SecretString>,
+}
+
 /// What is to change; `None` leaves a value as it is.
 #[derive(Debug, Default)]
 pub struct ConnectionUpdate {
@@ -73,6 +81,38 @@ const SELECT: &str =
                       WHERE tenant_id = $1";
 
 impl TenantDb {
+    /// What signing in needs of the connection, in one look: address, client id and the sealed client secret.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::SealBroken`] when the secret was stored for another host than that of the address.
+    pub async fn sign_in_app(&self) -> Result<SignInApp, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct AppRow {
+            api_url: Option<String>,
+            client_id: Option<String>,
+            key_id: Option<String>,
+            nonce: Option<Vec<u8>>,
+            ciphertext: Option<Vec<u8>>,
+        }
+        let row: Option<AppRow> = self
+            .db()
+            .fetch_optional(
+                "SELECT c.api_url, c.client_id, s.key_id, s.nonce, s.ciphertext FROM okta_connections c
+                 LEFT JOIN secrets s ON s.tenant_id = c.tenant_id AND s.field = $2 WHERE c.tenant_id = $1",
+                &[self.id().into(), SecretField::ClientSecret.as_str().into()],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(SignInApp::default()) };
+        let host = row.api_url.as_deref().map(host_of).unwrap_or_default().to_owned();
+        let sealed = secrets::Sealed::of(row.key_id, row.nonce, row.ciphertext);
+        let open = |sealed| {
+            secrets::opened(self.db(), self.id(), SecretField::ClientSecret, &host, &sealed)
+        };
+        let secret = sealed.map(open).transpose()?;
+        Ok(SignInApp { api_url: row.api_url, client_id: row.client_id, secret })
+    }
+
     /// The connection as it is set; all empty before anybody set it.
     pub async fn connection(&self) -> Result<OktaConnection, StoreError> {
         let row: Option<ConnectionRow> =

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::db::Arg;
+use crate::dialect::Sql;
 use crate::error::StoreError;
 use crate::history::Write;
 use crate::tenants::TenantDb;
@@ -113,6 +114,17 @@ fn time(id: Uuid, column: &'static str, at: i64) -> Result<Timestamp, StoreError
     from_micros(at).ok_or_else(bad)
 }
 
+/// PostgreSQL must be told the kind of a value that only stands in a SELECT.
+macro_rules! insert_session {
+    ($id:literal, $hash:literal, $okta:literal, $at:literal, $agent:literal, $place:literal, $hint:literal) => {
+        concat!(
+            "INSERT INTO sessions (tenant_id, id, token_hash, person_id, by_okta, began_at, used_at, agent, place, logout_hint)
+             SELECT p.tenant_id, ", $id, ", ", $hash, ", p.id, ", $okta, ", ", $at, ", ", $at, ", ", $agent, ", ", $place, ", ", $hint, "
+             FROM people p WHERE p.tenant_id = $1 AND p.id = $4 AND p.status = 'active' AND NOT p.confirm_needed"
+        )
+    };
+}
+
 /// What the sealed ID token of a session is bound to.
 const HINT: &str = "logout_hint";
 
@@ -123,32 +135,15 @@ impl TenantDb {
         new: &NewSession<'_>,
         now: Timestamp,
     ) -> Result<Opened, StoreError> {
-        #[derive(sqlx::FromRow)]
-        struct GateRow {
-            status: String,
-            status_reason: String,
-            confirm_needed: bool,
-        }
         let mut write = self.write(now).await?;
-        let gate: Option<GateRow> = write
-            .tx()
-            .fetch_optional(
-                "SELECT status, status_reason, confirm_needed FROM people WHERE tenant_id = $1 AND id = $2",
-                &[self.id().into(), new.person.into()],
-            )
-            .await?;
-        let Some(gate) = gate else { return Ok(Opened::Nobody) };
-        if let Err(barred) =
-            judged(new.person, &gate.status, &gate.status_reason, gate.confirm_needed)?
-        {
-            return Ok(Opened::Barred(barred));
-        }
         if let Some(state) = &new.state_hash
             && !use_state(&mut write, state).await?
         {
             return Ok(Opened::Replayed);
         }
-        insert(self, &mut write, new).await?;
+        if !insert(self, &mut write, new).await? {
+            return why_not(&mut write, new.person).await;
+        }
         write.commit().await?;
         Ok(Opened::Yes)
     }
@@ -296,17 +291,36 @@ fn judged(
     Ok(may_enter(status, reason, to_confirm))
 }
 
+/// Why no session could begin for somebody.
+async fn why_not(write: &mut Write, person: PersonId) -> Result<Opened, StoreError> {
+    #[derive(sqlx::FromRow)]
+    struct GateRow {
+        status: String,
+        status_reason: String,
+        confirm_needed: bool,
+    }
+    let sql =
+        "SELECT status, status_reason, confirm_needed FROM people WHERE tenant_id = $1 AND id = $2";
+    let args = [write.tenant().into(), person.into()];
+    let gate: Option<GateRow> = write.tx().fetch_optional(sql, &args).await?;
+    let Some(gate) = gate else { return Ok(Opened::Nobody) };
+    let judged = judged(person, &gate.status, &gate.status_reason, gate.confirm_needed)?;
+    // The tenant is locked, so nobody was let in or out since.
+    Ok(judged.err().map_or(Opened::Nobody, Opened::Barred))
+}
+
 async fn use_state(write: &mut Write, state: &TokenHash) -> Result<bool, StoreError> {
     let args = [write.tenant().into(), state.as_slice().into(), micros(write.now()).into()];
     let sql = "INSERT INTO used_states (tenant_id, state_hash, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     Ok(write.tx().execute(sql, &args).await? > 0)
 }
 
+/// Writes the session of somebody who may enter; says whether they may. The condition is that of [`may_enter`].
 async fn insert(
     tenant: &TenantDb,
     write: &mut Write,
     new: &NewSession<'_>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let now = micros(write.now());
     let id = new.id.to_string();
     let seal = |hint: &SecretString| tenant.seal(HINT, &id, hint.expose_secret().as_bytes());
@@ -322,15 +336,27 @@ async fn insert(
         new.place.into(),
         hint.into(),
     ];
-    write
+    let written = write
         .tx()
         .execute(
-            "INSERT INTO sessions (tenant_id, id, token_hash, person_id, by_okta, began_at, used_at, agent, place,
-                                   logout_hint)
-             VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9)",
+            Sql::differing(
+                insert_session!("$2", "$3", "$5", "$6", "$7", "$8", "$9"),
+                insert_session!(
+                    "$2::uuid",
+                    "$3::bytea",
+                    "$5::boolean",
+                    "$6::bigint",
+                    "$7::text",
+                    "$8::text",
+                    "$9::text"
+                ),
+            ),
             &args,
         )
         .await?;
+    if written == 0 {
+        return Ok(false);
+    }
     let last = [tenant.id().into(), new.person.into(), now.into(), new.by_okta.into()];
     write
         .tx()
@@ -339,8 +365,8 @@ async fn insert(
              ON CONFLICT (tenant_id, person_id) DO UPDATE SET at = excluded.at, by_okta = excluded.by_okta",
             &last,
         )
-        .await
-        .map(drop)
+        .await?;
+    Ok(true)
 }
 
 /// Notes that these owners keep their access although Okta says that they are out, and ends their sessions: whoever sits there must

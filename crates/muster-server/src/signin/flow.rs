@@ -178,12 +178,12 @@ impl SignIn {
         query: &CallbackQuery,
         visitor: &Visitor,
     ) -> Result<Proven, SignInError> {
-        if let Some(error) = &query.error {
-            return Err(said(error, query.error_description.as_deref()));
-        }
-        // RFC 9207: an answer that names another issuer was meant for another sign-in.
+        // RFC 9207, 2.4: an answer that names another issuer was meant for another sign-in, also when it says no.
         if query.iss.as_ref().is_some_and(|iss| *iss != flow.issuer) {
             return Err(SignInError::OtherIssuer);
+        }
+        if let Some(error) = &query.error {
+            return Err(said(error, query.error_description.as_deref()));
         }
         let code = query.code.as_deref().filter(|code| !code.is_empty() && code.len() <= CODE_MAX);
         let code = code.ok_or(SignInError::Malformed("code"))?;
@@ -213,7 +213,8 @@ impl SignIn {
             return Err(SignInError::TooOften);
         }
         let exchanged = client.exchange(&known.provider, &exchange).await;
-        if matches!(exchanged, Err(OidcError::Refused { status: 400..500, .. })) {
+        // Only a wrong code counts: that the app's secret is wrong, or Okta busy, is no fault of those who come.
+        if matches!(&exchanged, Err(OidcError::Refused { code, .. }) if code == "invalid_grant") {
             // That it may be too many is told next time.
             let _ = self.0.wrong_codes.count(place, self.now());
         }

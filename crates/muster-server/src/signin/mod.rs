@@ -19,7 +19,6 @@ use muster_okta::address::{ExtraHosts, OktaAddress};
 use muster_okta::transport::Transport;
 use muster_store::history::By;
 use muster_store::jobs::Due;
-use muster_store::secrets::SecretField;
 use muster_store::tenants::TenantDb;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -88,14 +87,13 @@ impl SignIn {
     }
 
     async fn app(&self, tenant: &TenantDb) -> Result<AppAtOkta, SignInError> {
-        let connection = tenant.connection().await?;
-        let url = connection.api_url.ok_or(SignInError::NotSetUp("the API URL"))?;
-        let client_id = connection.client_id.ok_or(SignInError::NotSetUp("the client id"))?;
+        let app = tenant.sign_in_app().await?;
+        let url = app.api_url.ok_or(SignInError::NotSetUp("the API URL"))?;
+        let client_id = app.client_id.ok_or(SignInError::NotSetUp("the client id"))?;
         let address = OktaAddress::parse(&url, &self.0.config.extra_hosts, true)
             .map_err(|refused| SignInError::Address(refused.to_string()))?
             .address;
-        let secret = tenant.secret(SecretField::ClientSecret, &address.host_key()).await?;
-        let secret = secret.ok_or(SignInError::NotSetUp("the client secret"))?;
+        let secret = app.secret.ok_or(SignInError::NotSetUp("the client secret"))?;
         Ok(AppAtOkta { address, client_id, secret })
     }
 }

@@ -71,6 +71,8 @@ impl SignIn {
             .dark_color(svg::Color("#000"))
             .light_color(svg::Color("#fff"))
             .build();
+        // Within a page it begins with its element.
+        let qr_svg = qr_svg.find("<svg").map_or_else(String::new, |at| qr_svg[at..].to_owned());
         Ok(BegunFactor { secret: grouped(secret.expose_secret()), qr_svg })
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 
-use super::told;
+use super::fault::Fault;
+use super::site::Part;
 
 struct Asset {
     /// `muster-1a2b3c4d5e6f.css`
@@ -37,9 +37,9 @@ pub(super) fn path(ending: &str) -> String {
 }
 
 /// `/assets/{file}`
-pub(super) async fn serve(Path(file): Path<String>) -> Response {
+pub(super) async fn serve(Part(file): Part) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == file) else {
-        return told(StatusCode::NOT_FOUND, "there is nothing here");
+        return Fault::NOT_FOUND.into_response();
     };
     let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
     let kind = HeaderValue::from_static(asset.kind);

@@ -62,9 +62,9 @@ impl Cookies {
         }
         let held = lines
             .into_iter()
-            .filter_map(|line| std::str::from_utf8(line).ok())
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
+            .flat_map(|line| line.split(|byte| *byte == b';'))
+            // Cookies of other programs on this host need not be text.
+            .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         Ok(Self { held, https })

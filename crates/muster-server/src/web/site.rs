@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, header};
 use muster_core::access::{Action, Relation, allows};
@@ -253,6 +253,18 @@ impl<W: Sender> FromRequest<Web> for Form<W> {
             return Err(Fault::OTHER_SITE.into());
         }
         Ok(Self { who, fields })
+    }
+}
+
+/// The part of a path that a route leaves open.
+pub(super) struct Part(pub(super) String);
+
+impl FromRequestParts<Web> for Part {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Fault> {
+        let part = Path::<String>::from_request_parts(parts, web).await;
+        part.map(|Path(text)| Self(text)).map_err(|_| Fault::MALFORMED)
     }
 }
 

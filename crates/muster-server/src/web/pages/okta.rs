@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use muster_core::id::PersonId;
@@ -12,7 +11,7 @@ use super::super::cookies::{self, Jar};
 use super::super::fault::{Fault, Instead};
 use super::super::fields::{Fields, whole};
 use super::super::page::{self, Frame};
-use super::super::site::{ManageConnection, May, Query, Site};
+use super::super::site::{ManageConnection, May, Part, Query, Site};
 use super::super::told;
 use super::sign_in::entered_at;
 use crate::signin::{AWAY_MAX, CallbackQuery, Purpose, RevocationError, SignInError, cookie_of};
@@ -181,7 +180,7 @@ pub(in super::super) async fn sent_token(site: Site) -> Result<Response, Instead
 /// `GET /{locale}/okta/auth_callback`
 pub(in super::super) async fn connect_back(
     who: May<ManageConnection>,
-    Path(locale): Path<String>,
+    Part(locale): Part,
     Query(query): Query,
 ) -> Result<Response, Instead> {
     if !is_locale(&locale) || !who.tenant.okta_enabled {

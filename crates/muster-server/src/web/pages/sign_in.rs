@@ -13,7 +13,7 @@ use super::super::cookies::{self, Jar};
 use super::super::fault::{Fault, Instead};
 use super::super::page::{self, Frame};
 use super::super::site::{Form, In, Query, Site};
-use crate::signin::{Checked, Entered, PasswordError};
+use crate::signin::{Checked, Entered, PasswordError, SignInError};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -165,7 +165,9 @@ fn told(site: &Site, error: PasswordError) -> Result<(StatusCode, String), Fault
         ),
         PasswordError::Busy => (StatusCode::SERVICE_UNAVAILABLE, words.say("sign-in-busy")),
         PasswordError::OktaOnly => (StatusCode::FORBIDDEN, words.say("sign-in-okta-only")),
-        PasswordError::Barred(why) => (StatusCode::FORBIDDEN, barred(why)),
+        PasswordError::Barred(why) | PasswordError::Session(SignInError::Barred(why)) => {
+            (StatusCode::FORBIDDEN, barred(why))
+        }
         PasswordError::Session(error) => {
             tracing::warn!(tenant = %site.tenant.id, code = error.code(), "a right password began no session");
             (StatusCode::FORBIDDEN, words.say("sign-in-wrong"))

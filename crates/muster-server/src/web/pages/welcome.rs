@@ -1,7 +1,6 @@
 //! Setting a password by a one-time link.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_core::signin::{BadPassword, PASSWORD_MAX, PASSWORD_MIN};
@@ -11,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 use super::super::cookies::{self, Jar};
 use super::super::fault::{Fault, Instead};
 use super::super::page::{self, Frame};
-use super::super::site::{Form, Site};
+use super::super::site::{Form, Part, Site};
 use crate::signin::{NewPassword, PasswordError, Token};
 
 /// How long the form may be open, in seconds.
@@ -21,7 +20,7 @@ const OPEN: i64 = 3_600;
 /// this: whoever only looks at links, as mail scanners do, changes nothing.
 pub(in super::super) async fn arrive(
     site: Site,
-    Path(token): Path<String>,
+    Part(token): Part,
 ) -> Result<Response, Instead> {
     let mut response = page::to(&site, "/welcome", None);
     if let Some(token) = Token::parse(&token) {
