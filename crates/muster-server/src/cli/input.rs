@@ -170,18 +170,18 @@ mod tests {
     fn a_secret_is_trimmed_and_never_repeated() {
         for good in [&b"s3cret"[..], b"  s3cret\r\n\n", b"\xef\xbb\xbfs3cret\n"] {
             let (_folder, source) = file(good);
-            let read = secret("--api-token", &source).expect("a secret");
+            let read = client_secret("--api-token", &source).expect("a secret");
             assert_eq!(read.expose_secret(), "s3cret");
         }
         for bad in
             [&b""[..], b" \n", b"s3cret s3cret", b"s3cret\ns3cret", b"s3cret\xff", &[b's'; 9_000]]
         {
             let (_folder, source) = file(bad);
-            let error = secret("--api-token", &source).expect_err("refused").to_string();
+            let error = client_secret("--api-token", &source).expect_err("refused").to_string();
             assert!(error.starts_with("--api-token: ") && !error.contains("s3cret"), "{error}");
         }
         let pasted = Source::from(OsStr::new("00s3cret-given-as-an-argument"));
-        let error = secret("--api-token", &pasted).expect_err("refused").to_string();
+        let error = client_secret("--api-token", &pasted).expect_err("refused").to_string();
         assert!(error.contains("read from a file") && !error.contains("s3cret"), "{error}");
         assert_eq!(format!("{pasted:?}"), "FILE");
     }

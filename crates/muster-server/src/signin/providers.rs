@@ -1,6 +1,7 @@
 //! What is known of the authorization servers of tenants: their addresses and keys, for as long as they may be kept.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +29,17 @@ pub(super) struct Known {
     pub(super) provider: Provider,
     read_at: Timestamp,
     keys: Mutex<Option<Held>>,
-    /// One at a time fetches keys; the others take what that one brought.
-    fetching: tokio::sync::Mutex<()>,
+    /// One at a time fetches keys; the others take what that one brought, or are told why it brought nothing.
+    fetching: tokio::sync::Mutex<Option<Failed>>,
+    /// How often keys were fetched, or could not be.
+    fetches: AtomicU64,
+}
+
+/// Why keys could not be fetched the last time.
+#[derive(Debug)]
+struct Failed {
+    error: OidcError,
+    at: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -68,7 +78,8 @@ impl Providers {
         }
         let provider = client.discover(client_id).await?;
         let (keys, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-        let known = Arc::new(Known { of, provider, read_at: now, keys, fetching });
+        let fetches = AtomicU64::default();
+        let known = Arc::new(Known { of, provider, read_at: now, keys, fetching, fetches });
         let mut all = self.lock();
         if all.len() >= KEPT_MAX && !all.contains_key(&tenant) {
             let oldest = all.iter().min_by_key(|(_, known)| known.read_at).map(|(id, _)| *id);
@@ -114,11 +125,28 @@ impl Providers {
         if let Some(held) = held().filter(&good) {
             return Ok(held);
         }
-        let _turn = known.fetching.lock().await;
+        let before = known.fetches.load(Ordering::Relaxed);
+        let mut failed = known.fetching.lock().await;
         if let Some(held) = held().filter(&good) {
             return Ok(held);
         }
-        let keys = client.keys(&known.provider).await.map_err(SignInError::Oidc)?;
+        if let Some(Failed { error, at }) = &*failed {
+            // Whoever waited while it failed need not wait for the same once more.
+            let waited = known.fetches.load(Ordering::Relaxed) != before;
+            if waited || (newer_than.is_some() && !is_past(*at, REFETCH, self.clock.now())) {
+                return Err(SignInError::Oidc(error.clone()));
+            }
+        }
+        let fetched = client.keys(&known.provider).await;
+        known.fetches.fetch_add(1, Ordering::Relaxed);
+        let keys = match fetched {
+            Ok(keys) => keys,
+            Err(error) => {
+                *failed = Some(Failed { error: error.clone(), at: self.clock.now() });
+                return Err(SignInError::Oidc(error));
+            }
+        };
+        *failed = None;
         let held = Held { keys: Arc::new(keys), at: self.clock.now() };
         *known.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
         Ok(held)
