@@ -1,6 +1,7 @@
 //! The chores of the project: `cargo xtask <chore>`.
 
 mod bench;
+mod browser;
 mod postgres;
 mod process;
 mod repo;
@@ -30,6 +31,8 @@ enum Chore {
     Simulate(simulate::Simulate),
     /// Kills the program in the middle of runs and sees that the next one ends them
     Kill(simulate::Kill),
+    /// Has Lighthouse judge the pages of the demo
+    Lighthouse,
     /// Runs a measurement of `muster-bench`, built for release
     Bench(bench::Options),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Simulate(options) => simulate::simulate(&options),
         Chore::Kill(options) => simulate::kill(&options),
+        Chore::Lighthouse => browser::lighthouse(),
         Chore::Bench(options) => bench::run(&options),
     };
     match done {

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::browser::Browser;
 use crate::postgres::Postgres;
 use crate::process::{exists, listen, status};
 use crate::repo;
@@ -19,6 +20,9 @@ pub(crate) struct Options {
     /// Fail when there is no PostgreSQL to test on, as in CI
     #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
     require_postgres: bool,
+    /// Fail when there is no Chromium to test in, as in CI
+    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
+    require_browser: bool,
     /// What the test runner is given besides, such as `-p muster-core`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -40,13 +44,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             "PostgreSQL's programs (initdb, postgres) were not found: TESTING ON SQLITE ONLY."
         );
     }
+    let browser = match Browser::set_up() {
+        Ok(browser) => Some(browser),
+        Err(error) if options.require_browser => {
+            return Err(error.context("tests in a browser are required here"));
+        }
+        Err(error) => {
+            eprintln!("NOTHING IS TESTED IN A BROWSER: {error:#}.");
+            None
+        }
+    };
+    let set = Environment { url, axe: browser.map(|browser| browser.axe()) };
     let mut results = Results::default();
     let nextest = exists("cargo-nextest", "--version");
     let mut good = if nextest {
-        with_nextest(options, url.as_deref(), &mut results)?
+        with_nextest(options, &set, &mut results)?
     } else {
-        listen(&mut tests("test", options, url.as_deref())?, |line| results.add_libtest(line))?
-            .success()
+        listen(&mut tests("test", options, &set)?, |line| results.add_libtest(line))?.success()
     };
     if nextest && options.arguments.is_empty() {
         good &= doc_tests(&mut results)?;
@@ -59,10 +73,18 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What tests go by.
+struct Environment {
+    url: Option<String>,
+    axe: Option<PathBuf>,
+}
+
 /// `cargo nextest run` or `cargo test` over what was asked for.
-fn tests(runner: &str, options: &Options, url: Option<&str>) -> anyhow::Result<Command> {
+fn tests(runner: &str, options: &Options, set: &Environment) -> anyhow::Result<Command> {
     let mut command = Command::new("cargo");
-    command.current_dir(repo::root()?).envs(url.map(|url| ("MUSTER_TEST_POSTGRES_URL", url)));
+    command.current_dir(repo::root()?);
+    command.envs(set.url.as_ref().map(|url| ("MUSTER_TEST_POSTGRES_URL", url)));
+    command.envs(set.axe.as_ref().map(|axe| ("MUSTER_AXE", axe)));
     command.args(runner.split(' ')).arg("--no-fail-fast");
     if !options.arguments.iter().any(|word| word == "-p" || word.starts_with("--package")) {
         command.arg("--workspace");
@@ -73,10 +95,10 @@ fn tests(runner: &str, options: &Options, url: Option<&str>) -> anyhow::Result<C
 
 fn with_nextest(
     options: &Options,
-    url: Option<&str>,
+    set: &Environment,
     results: &mut Results,
 ) -> anyhow::Result<bool> {
-    let mut command = tests("nextest run", options, url)?;
+    let mut command = tests("nextest run", options, set)?;
     let report = junit_path()?;
     // What an earlier run left must not be counted when this one does not get as far as a report.
     if report.exists() {

@@ -18,10 +18,7 @@ const OPEN: i64 = 3_600;
 
 /// `GET /welcome/{token}`: takes the token out of the address, where it would stay in the history of the browser. It is not used up by
 /// this: whoever only looks at links, as mail scanners do, changes nothing.
-pub(in super::super) async fn arrive(
-    site: Site,
-    Part(token): Part,
-) -> Result<Response, Instead> {
+pub(in super::super) async fn arrive(site: Site, Part(token): Part) -> Result<Response, Instead> {
     let mut response = page::to(&site, "/welcome", None);
     if let Some(token) = Token::parse(&token) {
         let https = site.web().public_url.is_https();
