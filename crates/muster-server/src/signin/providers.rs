@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,42 +21,90 @@ const DISCOVERY: Duration = Duration::from_hours(1);
 /// often as they like.
 const REFETCH: Duration = Duration::from_secs(30);
 
-/// One server as it was read.
+/// Something that is fetched by one while the others wait, and kept.
 #[derive(Debug)]
-pub(super) struct Known {
-    /// For whom it was read: another client or address is another server.
-    of: (String, String),
-    pub(super) provider: Provider,
-    read_at: Timestamp,
-    keys: Mutex<Option<Held>>,
-    /// One at a time fetches keys; the others take what that one brought, or are told why it brought nothing.
-    fetching: tokio::sync::Mutex<Option<Failed>>,
-    /// How often keys were fetched, or could not be.
+struct Kept<T> {
+    held: Mutex<Option<(T, Timestamp)>>,
+    /// One at a time fetches. The others take what that one brought, or are told why it brought nothing.
+    turn: tokio::sync::Mutex<Option<(OidcError, Timestamp)>>,
+    /// How often it was fetched, or could not be.
     fetches: AtomicU64,
 }
 
-/// Why keys could not be fetched the last time.
-#[derive(Debug)]
-struct Failed {
-    error: OidcError,
-    at: Timestamp,
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        let (held, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { held, turn, fetches: AtomicU64::default() }
+    }
 }
 
-#[derive(Debug, Clone)]
-struct Held {
-    keys: Arc<Keys>,
-    at: Timestamp,
+impl<T: Clone> Kept<T> {
+    /// What is kept if it is `good`, else what `fetch` brings. With `rest`, a fetch that failed is not repeated before it is over.
+    async fn get(
+        &self,
+        clock: &Clock,
+        good: impl Fn(&T, Timestamp) -> bool,
+        rest: Option<Duration>,
+        fetch: impl Future<Output = Result<T, OidcError>>,
+    ) -> Result<(T, Timestamp), OidcError> {
+        let held = || lock(&self.held).clone().filter(|(value, at)| good(value, *at));
+        if let Some(held) = held() {
+            return Ok(held);
+        }
+        let before = self.fetches.load(Ordering::Relaxed);
+        let mut failed = self.turn.lock().await;
+        if let Some(held) = held() {
+            return Ok(held);
+        }
+        if let Some((error, at)) = &*failed {
+            // Whoever waited while it failed need not wait for the same once more.
+            let waited = self.fetches.load(Ordering::Relaxed) != before;
+            if waited || rest.is_some_and(|rest| !is_past(*at, rest, clock.now())) {
+                return Err(error.clone());
+            }
+        }
+        let fetched = fetch.await;
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        let at = clock.now();
+        match fetched {
+            Ok(value) => {
+                *failed = None;
+                *lock(&self.held) = Some((value.clone(), at));
+                Ok((value, at))
+            }
+            Err(error) => {
+                *failed = Some((error.clone(), at));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// One tenant's server.
+#[derive(Debug)]
+struct Server {
+    /// For whom it was read: another client or address is another server.
+    of: (String, String),
+    since: Timestamp,
+    known: Kept<Arc<Known>>,
+}
+
+/// A server as it was read, with the keys at the address that it named then.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) provider: Provider,
+    keys: Kept<Arc<Keys>>,
 }
 
 /// All of them.
 pub(super) struct Providers {
     clock: Clock,
-    known: Mutex<BTreeMap<TenantId, Arc<Known>>>,
+    servers: Mutex<BTreeMap<TenantId, Arc<Server>>>,
 }
 
 impl Providers {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, known: Mutex::default() }
+        Self { clock, servers: Mutex::default() }
     }
 
     /// The server of a tenant, read anew when it is not known or too old.
@@ -67,26 +115,29 @@ impl Providers {
         address: &str,
         client_id: &str,
     ) -> Result<Arc<Known>, OidcError> {
-        let now = self.clock.now();
-        let of = (address.to_owned(), client_id.to_owned());
-        let known = self.lock().get(&tenant).cloned();
-        if let Some(known) = known
-            && known.of == of
-            && !is_past(known.read_at, DISCOVERY, now)
-        {
-            return Ok(known);
+        let server = self.server(tenant, (address.to_owned(), client_id.to_owned()));
+        let good = |_: &Arc<Known>, at| !is_past(at, DISCOVERY, self.clock.now());
+        let fetch = async {
+            let provider = client.discover(client_id).await?;
+            Ok(Arc::new(Known { provider, keys: Kept::default() }))
+        };
+        server.known.get(&self.clock, good, None, fetch).await.map(|(known, _)| known)
+    }
+
+    fn server(&self, tenant: TenantId, of: (String, String)) -> Arc<Server> {
+        let mut servers = lock(&self.servers);
+        if let Some(server) = servers.get(&tenant).filter(|server| server.of == of) {
+            return Arc::clone(server);
         }
-        let provider = client.discover(client_id).await?;
-        let (keys, fetching) = (Mutex::default(), tokio::sync::Mutex::default());
-        let fetches = AtomicU64::default();
-        let known = Arc::new(Known { of, provider, read_at: now, keys, fetching, fetches });
-        let mut all = self.lock();
-        if all.len() >= KEPT_MAX && !all.contains_key(&tenant) {
-            let oldest = all.iter().min_by_key(|(_, known)| known.read_at).map(|(id, _)| *id);
-            oldest.and_then(|id| all.remove(&id));
+        if servers.len() >= KEPT_MAX && !servers.contains_key(&tenant) {
+            let oldest = servers.iter().min_by_key(|(_, server)| server.since);
+            let oldest = oldest.map(|(id, _)| *id);
+            oldest.and_then(|id| servers.remove(&id));
         }
-        all.insert(tenant, Arc::clone(&known));
-        Ok(known)
+        let since = self.clock.now();
+        let server = Arc::new(Server { of, since, known: Kept::default() });
+        servers.insert(tenant, Arc::clone(&server));
+        server
     }
 
     /// Checks a token's signature. A key that is not known is looked for once more: Okta rotates keys without notice.
@@ -97,11 +148,11 @@ impl Providers {
         token: &str,
         typ: Option<&str>,
     ) -> Result<Map<String, Value>, SignInError> {
-        let held = self.keys(known, client, None).await?;
-        match verify(token, &held.keys, typ) {
+        let (keys, at) = self.keys(known, client, None).await?;
+        match verify(token, &keys, typ) {
             Err(BadToken::UnknownKey) => {
-                let fresh = self.keys(known, client, Some(held.at)).await?;
-                verify(token, &fresh.keys, typ).map_err(SignInError::Token)
+                let (fresh, _) = self.keys(known, client, Some(at)).await?;
+                verify(token, &fresh, typ).map_err(SignInError::Token)
             }
             other => other.map_err(SignInError::Token),
         }
@@ -113,48 +164,23 @@ impl Providers {
         known: &Known,
         client: &OidcClient,
         newer_than: Option<Timestamp>,
-    ) -> Result<Held, SignInError> {
-        let good = |held: &Held| {
+    ) -> Result<(Arc<Keys>, Timestamp), SignInError> {
+        let good = |keys: &Arc<Keys>, at: Timestamp| {
             let now = self.clock.now();
             match newer_than {
-                None => !is_past(held.at, held.keys.good_for(), now),
-                Some(at) => held.at > at || !is_past(held.at, REFETCH, now),
+                None => !is_past(at, keys.good_for(), now),
+                Some(than) => at > than || !is_past(at, REFETCH, now),
             }
         };
-        let held = || known.keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(held) = held().filter(&good) {
-            return Ok(held);
-        }
-        let before = known.fetches.load(Ordering::Relaxed);
-        let mut failed = known.fetching.lock().await;
-        if let Some(held) = held().filter(&good) {
-            return Ok(held);
-        }
-        if let Some(Failed { error, at }) = &*failed {
-            // Whoever waited while it failed need not wait for the same once more.
-            let waited = known.fetches.load(Ordering::Relaxed) != before;
-            if waited || (newer_than.is_some() && !is_past(*at, REFETCH, self.clock.now())) {
-                return Err(SignInError::Oidc(error.clone()));
-            }
-        }
-        let fetched = client.keys(&known.provider).await;
-        known.fetches.fetch_add(1, Ordering::Relaxed);
-        let keys = match fetched {
-            Ok(keys) => keys,
-            Err(error) => {
-                *failed = Some(Failed { error: error.clone(), at: self.clock.now() });
-                return Err(SignInError::Oidc(error));
-            }
-        };
-        *failed = None;
-        let held = Held { keys: Arc::new(keys), at: self.clock.now() };
-        *known.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
-        Ok(held)
+        let rest = newer_than.map(|_| REFETCH);
+        let fetch = async { client.keys(&known.provider).await.map(Arc::new) };
+        let kept = known.keys.get(&self.clock, good, rest, fetch).await;
+        kept.map_err(SignInError::Oidc)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TenantId, Arc<Known>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_past(from: Timestamp, span: Duration, now: Timestamp) -> bool {
