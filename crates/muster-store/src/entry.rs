@@ -261,6 +261,22 @@ async fn proof_since(
     Ok(rows.first().is_some_and(|row| row.n > 0))
 }
 
+/// As [`proof_since`], of a round trip that found nothing wrong with the connection as it is now.
+async fn tested_since(
+    write: &mut Write,
+    person: PersonId,
+    user: &OktaUserId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let since = micros(now.checked_sub(TEST_COUNTS).unwrap_or(Timestamp::MIN));
+    let args = [write.tenant().into(), person.into(), user.into(), since.into()];
+    let sql = "SELECT COUNT(*) AS n FROM okta_proofs p
+               JOIN okta_connections c ON c.tenant_id = p.tenant_id AND c.connected_at >= p.at
+               WHERE p.tenant_id = $1 AND p.person_id = $2 AND p.okta_user_id = $3 AND p.at > $4";
+    let rows: Vec<Count> = write.tx().fetch_all(sql, &args).await?;
+    Ok(rows.first().is_some_and(|row| row.n > 0))
+}
+
 async fn readiness(write: &mut Write, acting: PersonId) -> Result<SsoReadiness, StoreError> {
     let now = write.now();
     let mut ready = SsoReadiness::default();
@@ -269,7 +285,7 @@ async fn readiness(write: &mut Write, acting: PersonId) -> Result<SsoReadiness, 
         && let Some(user) = &person.profile.okta_user_id
     {
         ready.linked = true;
-        ready.tested = proof_since(write, acting, user, now).await?;
+        ready.tested = tested_since(write, acting, user, now).await?;
     }
     ready.break_glass = has_break_glass(write).await?;
     Ok(ready)

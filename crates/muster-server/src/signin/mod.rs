@@ -23,7 +23,7 @@ use muster_store::tenants::TenantDb;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
-use self::password::Hasher;
+use self::password::{Hasher, Strangers};
 use self::providers::Providers;
 use crate::clock::{Clock, random_seed};
 use crate::config::parse::PublicUrl;
@@ -60,6 +60,7 @@ struct Shared {
     providers: Providers,
     hasher: Hasher,
     places: Places,
+    strangers: Strangers,
     /// Who brought codes that Okta did not take: each costs the organisation one of the calls that it may make.
     wrong_codes: Places,
 }
@@ -74,8 +75,9 @@ struct AppAtOkta {
 impl SignIn {
     pub fn new(config: SignInConfig) -> Self {
         let providers = Providers::new(config.clock.clone());
-        let (hasher, places, wrong_codes) = (Hasher::new(), Places::default(), Places::default());
-        Self(Arc::new(Shared { config, providers, hasher, places, wrong_codes }))
+        let (places, wrong_codes) = (Places::default(), Places::default());
+        let (hasher, strangers) = (Hasher::new(), Strangers::new());
+        Self(Arc::new(Shared { config, providers, hasher, places, strangers, wrong_codes }))
     }
 
     fn now(&self) -> jiff::Timestamp {

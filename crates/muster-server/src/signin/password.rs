@@ -16,12 +16,13 @@ use muster_core::rules::Rules;
 use muster_core::signin::{BadPassword, Throttle, judge_password, normal_password};
 use muster_store::StoreError;
 use muster_store::people::PersonKey;
+use muster_store::sessions::TokenHash;
 use muster_store::tenants::{Tenant, TenantDb};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 use super::enter::{Entered, Visitor};
-use super::token::Token;
+use super::token::{Token, hashed};
 use super::{SignIn, SignInError, by_person};
 use crate::clock::random_seed;
 
@@ -149,19 +150,73 @@ fn hash(password: &[u8], seed: &[u8; 32]) -> Option<String> {
     Some(hashed.to_string())
 }
 
-/// Wrong tries by place in the network, in this process.
-#[derive(Default)]
-pub struct Places(Mutex<HashMap<IpAddr, Timestamp>>);
+/// Wrong tries by something that is not in the database, in this process.
+struct Tries<K> {
+    throttle: Throttle,
+    counted: Mutex<HashMap<K, Timestamp>>,
+}
 
-/// Places that are remembered; when there are more, those that may try again are forgotten, and then all.
-const PLACES_MAX: usize = 20_000;
+/// What is remembered; when there is more, whoever may try again is forgotten, and then all.
+const TRIES_MAX: usize = 20_000;
+
+impl<K: Eq + std::hash::Hash> Tries<K> {
+    fn new(throttle: Throttle) -> Self {
+        Self { throttle, counted: Mutex::default() }
+    }
+
+    fn is_exhausted(&self, key: &K, now: Timestamp) -> bool {
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.get(key).is_some_and(|forgotten| self.throttle.wait(*forgotten, now).is_some())
+    }
+
+    /// Counts one try; the wait if there were too many.
+    fn count(&self, key: K, now: Timestamp) -> Result<(), SignedDuration> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.len() >= TRIES_MAX {
+            counted.retain(|_, forgotten| *forgotten > now);
+            if counted.len() >= TRIES_MAX {
+                counted.clear();
+            }
+        }
+        let forgotten = counted.entry(key).or_insert(Timestamp::UNIX_EPOCH);
+        if let Some(wait) = self.throttle.wait(*forgotten, now) {
+            return Err(wait);
+        }
+        *forgotten = self.throttle.after_one_more(*forgotten, now);
+        Ok(())
+    }
+
+    /// Takes one counted try back, because it was right.
+    fn forget(&self, key: &K) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(forgotten) = counted.get_mut(key) {
+            *forgotten -= self.throttle.every;
+        }
+    }
+}
+
+/// Wrong tries at addresses that have no password here. They are slowed down like the others, or it could be told which these are.
+pub(super) struct Strangers(Tries<TokenHash>);
+
+impl Strangers {
+    pub(super) fn new() -> Self {
+        Self(Tries::new(Throttle::ACCOUNT))
+    }
+}
+
+/// Wrong tries by place in the network.
+pub struct Places(Tries<IpAddr>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Tries::new(Throttle::PLACE))
+    }
+}
 
 impl Places {
     /// Whether one more from a place is one too many.
     pub(super) fn is_exhausted(&self, place: Option<IpAddr>, now: Timestamp) -> bool {
-        let Some(place) = place.map(network) else { return false };
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.get(&place).is_some_and(|forgotten| Throttle::PLACE.wait(*forgotten, now).is_some())
+        place.is_some_and(|place| self.0.is_exhausted(&network(place), now))
     }
 
     /// Counts one try from a place; the wait if there were too many.
@@ -170,20 +225,13 @@ impl Places {
         place: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), SignedDuration> {
-        let Some(place) = place.map(network) else { return Ok(()) };
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.len() >= PLACES_MAX {
-            places.retain(|_, forgotten| *forgotten > now);
-            if places.len() >= PLACES_MAX {
-                places.clear();
-            }
+        place.map_or(Ok(()), |place| self.0.count(network(place), now))
+    }
+
+    fn forget(&self, place: Option<IpAddr>) {
+        if let Some(place) = place {
+            self.0.forget(&network(place));
         }
-        let forgotten = places.entry(place).or_insert(Timestamp::UNIX_EPOCH);
-        if let Some(wait) = Throttle::PLACE.wait(*forgotten, now) {
-            return Err(wait);
-        }
-        *forgotten = Throttle::PLACE.after_one_more(*forgotten, now);
-        Ok(())
     }
 }
 
@@ -217,15 +265,18 @@ impl SignIn {
             Some(person) => db.password(person.id).await?,
             None => None,
         };
-        let tried = match (&person, &stored) {
-            (Some(person), Some(stored)) => {
-                Some(self.count_try(db, person.id, stored.forgotten_at).await?)
-            }
-            _ => None,
+        let tried = if let (Some(person), Some(stored)) = (&person, &stored) {
+            Some(self.count_try(db, person.id, stored.forgotten_at).await?)
+        } else {
+            let address = format!("{}\n{}", tenant.id, email.trim().to_lowercase());
+            let counted = self.0.strangers.0.count(hashed("stranger", &address), self.now());
+            counted.map_err(PasswordError::TooOften)?;
+            None
         };
         let hash = stored.as_ref().map(|stored| &stored.hash);
         let right = self.0.hasher.verify(hash, password.expose_secret()).await?;
         let (Some(person), true) = (person, right) else { return Err(PasswordError::Wrong) };
+        self.0.places.forget(place);
         if let (Some(tried), Some(stored)) = (tried, &stored) {
             db.forget_try(person.id, tried, stored.forgotten_at).await?;
         }
@@ -377,23 +428,23 @@ mod tests {
         let held = Arc::clone(&hasher.turns)
             .acquire_many_owned(u32::try_from(hasher.turns.available_permits()).expect("few"));
         let held = held.await.expect("all turns");
-        let mut waiting = Vec::new();
+        let mut waiting = tokio::task::JoinSet::new();
+        let mut last = None;
         for _ in 0..WAITING_MAX {
             let hasher = Arc::clone(&hasher);
-            waiting.push(tokio::spawn(async move { hasher.verify(None, "x").await }));
+            last = Some(waiting.spawn(async move { hasher.verify(None, "x").await }));
         }
         while hasher.waiting.load(Ordering::Relaxed) < WAITING_MAX {
             tokio::task::yield_now().await;
         }
         assert!(matches!(hasher.verify(None, "x").await, Err(PasswordError::Busy)));
         // Whoever goes away makes room.
-        let gone = waiting.pop().expect("one");
-        gone.abort();
-        let _ = gone.await;
+        last.expect("one").abort();
+        assert!(waiting.join_next().await.expect("one").is_err_and(|error| error.is_cancelled()));
         assert_eq!(hasher.waiting.load(Ordering::Relaxed), WAITING_MAX - 1);
         drop(held);
-        for one in waiting {
-            assert!(matches!(one.await.expect("ended"), Ok(false)));
+        while let Some(one) = waiting.join_next().await {
+            assert!(matches!(one.expect("ended"), Ok(false)));
         }
         assert_eq!(hasher.waiting.load(Ordering::Relaxed), 0);
     }

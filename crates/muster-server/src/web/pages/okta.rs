@@ -163,6 +163,8 @@ pub(in super::super) async fn sign_in_back(
             site.web().metrics.sign_in("in");
             entered_at(&site, &entered, to.as_str()).await
         }
+        // The back button leads here again: whoever is in stays in, and is shown so.
+        Err(SignInError::NotBegun) if site.session().is_some() => page::to(&site, "/", None),
         Err(error) => refused(&site, Purpose::SignIn, &error).await,
     };
     Ok(forget(&site, &query, response))

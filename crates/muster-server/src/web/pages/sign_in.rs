@@ -52,7 +52,10 @@ async fn with(
     });
     let page = SignInPage {
         f: Frame::of(site, site.words.say("sign-in-page")),
-        with_password: okta.is_none() || error.is_some(),
+        // Whoever just set a password wants to use it.
+        with_password: okta.is_none()
+            || error.is_some()
+            || site.cookies.get(&Jar::Flash) == Some("password-set"),
         okta,
         return_to: to.as_str().to_owned(),
         email: email.to_owned(),

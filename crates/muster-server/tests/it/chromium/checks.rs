@@ -29,9 +29,7 @@ impl Checks {
 
     /// Judges the page that is there.
     pub(super) async fn all(&self, window: &Window, page: &str) {
-        for (scheme, width) in
-            [("light", 1000), ("dark", 1000), ("dark", NARROW), ("light", NARROW)]
-        {
+        for (scheme, width) in [("light", 1000), ("dark", 1000), ("light", NARROW)] {
             window.colours(scheme).await;
             window.size(width, 700).await;
             let found = self.violations(window).await;

@@ -4,6 +4,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use tempfile::TempDir;
+
 use super::window::Window;
 use crate::support::Program;
 
@@ -12,6 +14,8 @@ pub(super) struct Driver {
     url: String,
     chromium: PathBuf,
     _program: Program,
+    /// What windows keep. Some processes of Chromium write to it until their driver is gone.
+    profiles: TempDir,
 }
 
 impl Driver {
@@ -30,7 +34,9 @@ impl Driver {
                 break port.trim().trim_end_matches('.').parse::<u16>().expect("a port");
             }
         };
-        Some(Self { url: format!("http://127.0.0.1:{port}"), chromium, _program: program })
+        let url = format!("http://127.0.0.1:{port}");
+        let profiles = tempfile::tempdir().expect("a folder");
+        Some(Self { url, chromium, _program: program, profiles })
     }
 
     /// Somebody's browser: a profile that nothing was done in yet.
@@ -46,7 +52,8 @@ impl Driver {
         if is_root {
             all.push("--no-sandbox");
         }
-        Window::open(&self.url, &self.chromium, &all).await
+        let profile = TempDir::new_in(self.profiles.path()).expect("a folder").keep();
+        Window::open(&self.url, &self.chromium, &profile, &all).await
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use thirtyfour::common::command::{Command, ExtensionCommand};
 use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
 use thirtyfour::extensions::query::ElementPollerWithTimeout;
@@ -39,15 +38,13 @@ impl Role {
 
 pub(super) struct Window {
     pub(super) driver: WebDriver,
-    _profile: TempDir,
 }
 
 impl Window {
-    pub(super) async fn open(url: &str, chromium: &Path, args: &[&str]) -> Self {
-        let profile = tempfile::tempdir().expect("a folder");
+    pub(super) async fn open(url: &str, chromium: &Path, profile: &Path, args: &[&str]) -> Self {
         let mut wanted = DesiredCapabilities::chrome();
         wanted.set_binary(&chromium.display().to_string()).expect("set");
-        let own = format!("--user-data-dir={}", profile.path().display());
+        let own = format!("--user-data-dir={}", profile.display());
         let always = [
             "--headless=new",
             "--disable-dev-shm-usage",
@@ -62,7 +59,7 @@ impl Window {
         }
         let poller = Arc::new(ElementPollerWithTimeout::new(PATIENCE, LOOK));
         let driver = WebDriver::builder(url, wanted).poller(poller).await.expect("a browser");
-        Self { driver, _profile: profile }
+        Self { driver }
     }
 
     pub(super) async fn goto(&self, url: &str) {

@@ -93,7 +93,7 @@ async fn a_status_that_nobody_knows_changes_nothing(ground: &Ground) {
         (path.contains("/users")).then(|| {
             let (head, tail) = body.split_at(at);
             head.to_owned()
-                + &tail.replacen("\"status\":\"ACTIVE\"", "\"status\":\"HIBERNATING\"", 1)
+                + tail.replacen("\"status\":\"ACTIVE\"", "\"status\":\"HIBERNATING\"", 1).as_str()
         })
     });
     for round in 0..3 {

@@ -100,7 +100,7 @@ async fn type_right(browser: &mut Browser, email: &str) -> Page {
 }
 
 /// The code of a second factor at the time of the site.
-fn code(site: &Site, secret: &str) -> String {
+pub(super) fn code(site: &Site, secret: &str) -> String {
     let plain: String = secret.chars().filter(|c| !c.is_whitespace()).collect();
     let totp = Builder::new()
         .with_algorithm(Algorithm::SHA1)

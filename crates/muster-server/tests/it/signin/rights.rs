@@ -107,7 +107,8 @@ impl Cell {
     }
 }
 
-struct Company2 {
+/// A company with people of all roles, and another one.
+struct Scene {
     home: Site,
     other: Site,
     idle: Token,
@@ -144,7 +145,7 @@ fn address_of(role: Role) -> String {
     format!("{role}@fernhill.example")
 }
 
-impl Company2 {
+impl Scene {
     async fn open(ground: &Ground) -> Self {
         let mut home = Site::open(ground, Company::of(3)).await;
         home.register();
@@ -207,7 +208,7 @@ fn address(path: &str, css: &str) -> String {
 #[tokio::test]
 async fn everybody_may_do_what_the_table_says_and_nothing_else() {
     let ground = Ground::on(On::Sqlite).await.expect("a database");
-    let mut company = Company2::open(&ground).await;
+    let mut company = Scene::open(&ground).await;
     let front = company.home.browser().get("/sign-in").await;
     let (_, rest) = front.body.split_once("rel=\"stylesheet\" href=\"").expect("a style sheet");
     let css = rest.split('"').next().expect("an address").to_owned();
@@ -255,7 +256,7 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
 #[tokio::test]
 async fn whoever_may_not_is_not_told_what_is_there() {
     let ground = Ground::on(On::Sqlite).await.expect("a database");
-    let mut company = Company2::open(&ground).await;
+    let mut company = Scene::open(&ground).await;
     let secret = company.home.stand.okta.client_id();
     for actor in
         ACTORS.into_iter().filter(|actor| !matches!(actor, Actor::In(Role::Owner | Role::Admin)))
@@ -274,7 +275,7 @@ async fn whoever_may_not_is_not_told_what_is_there() {
 #[tokio::test]
 async fn what_was_refused_changed_nothing() {
     let ground = Ground::on(On::Sqlite).await.expect("a database");
-    let mut company = Company2::open(&ground).await;
+    let mut company = Scene::open(&ground).await;
     let tables = ["tenants", "people", "okta_connections", "okta_proofs", "history"];
     let sent: [(&str, &[(&str, &str)]); 5] = [
         ("/integrations/okta/entry", &[("entry", "any")]),

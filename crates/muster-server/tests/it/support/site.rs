@@ -29,7 +29,6 @@ pub(crate) struct Site {
     pub(crate) stand: Stand,
     pub(crate) tenant: Tenant,
     pub(crate) address: SocketAddr,
-    pub(crate) signin: SignIn,
     _stop: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
@@ -68,7 +67,7 @@ impl Site {
             pulse: Arc::new(Pulse::default()),
             wake,
             stop: stopped.clone(),
-            signin: signin.clone(),
+            signin,
             support_contact: Some("help@vendor.example".to_owned()),
         };
         let (web, groups) = Web::new(ground.db.clone(), config);
@@ -81,7 +80,7 @@ impl Site {
                 seed: [10; 32],
                 connect: Arc::new(connect(stand.line.clone())),
                 owner: "web".to_owned(),
-                lease: Duration::from_secs(60),
+                lease: Duration::from_mins(1),
                 pace: Pace::BRISK,
             },
         );
@@ -95,7 +94,7 @@ impl Site {
             }
         });
         let tenant = stand.tenant.tenant().await.expect("a tenant");
-        Self { stand, tenant, address, signin, _stop: stop, _tasks: tasks }
+        Self { stand, tenant, address, _stop: stop, _tasks: tasks }
     }
 
     pub(crate) fn host(&self) -> String {

@@ -225,6 +225,22 @@ async fn the_last_recovery_code_of_the_break_glass_owner_still_lets_in() {
 }
 
 #[tokio::test]
+async fn where_the_integration_is_switched_off_passwords_count_again() {
+    let ground = ground().await;
+    let (mut site, mut olga, _, _) = ready(&ground).await;
+    drop(site.with_password(ORDINARY, Role::Owner).await);
+    assert_eq!(enforce(&mut olga).await.leads(), PAGE);
+    let (ids, now) = (&mut site.stand.ids, site.stand.clock.now());
+    site.stand.tenant.set_okta_enabled(false, ANA, ids, now).await.expect("off");
+    let mut browser = site.browser();
+    assert_eq!(browser.get("/users/auth/okta").await.status, 404);
+    assert!(!browser.get("/sign-in").await.has("/users/auth/okta"), "nor is it offered");
+    let page = type_right(&mut browser, ORDINARY).await;
+    assert_eq!(page.location.as_deref(), Some("/"), "nobody is locked out: {}", page.body);
+    assert!(is_in(&olga).await);
+}
+
+#[tokio::test]
 async fn an_admin_cannot_turn_it() {
     let ground = ground().await;
     let (mut site, mut olga, _, _) = ready(&ground).await;

@@ -60,6 +60,28 @@ async fn a_wrong_address_looks_like_a_wrong_password() {
 }
 
 #[tokio::test]
+async fn waiting_does_not_tell_who_has_an_account() {
+    let ground = ground().await;
+    let mut site = site(&ground).await;
+    drop(site.with_password(OLGA, Role::Owner).await);
+    let managed = people(&site).await[0].clone();
+    let mut told = Vec::new();
+    for email in [OLGA, &managed, STRANGER] {
+        site.clock().advance(Duration::from_mins(10));
+        let mut browser = site.browser();
+        browser.get("/sign-in").await;
+        let mut answers = Vec::new();
+        for _ in 0..14 {
+            let typed = [("email", email), ("password", "wrong, as it happens")];
+            answers.push(browser.post("/sign-in", &typed).await.status);
+        }
+        told.push(answers);
+    }
+    assert_eq!(told[0], told[1], "an account without a password");
+    assert_eq!(told[0], told[2], "no account");
+}
+
+#[tokio::test]
 async fn an_account_is_guessed_at_ten_times_and_then_slowly() {
     let ground = ground().await;
     let mut site = site(&ground).await;
