@@ -329,7 +329,7 @@ impl AlarmCode {
                 "Okta says that an owner is out, and that owner is the last one here or a break-glass owner: {d}.",
                 "They left the company or the app; without them nobody could look after this site.",
                 "Make somebody else an owner: `muster people add {sub} --role owner`. Then take the access of the other away: \
-                 `muster people deactivate {sub} PERSON`.",
+                 `muster people protect {sub} PERSON --off`, `muster people deactivate {sub} PERSON`.",
                 "Their sessions were ended; only their password still lets them in. Nobody else is affected.",
             ],
         }

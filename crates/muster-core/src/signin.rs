@@ -83,8 +83,11 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// For one account: ten, then one in half a minute, which is fewer than 3,000 a day.
+    /// For one account from one place in the network: ten, then one in half a minute, which is fewer than 3,000 a day.
     pub const ACCOUNT: Self = Self { at_once: 10, every: SignedDuration::from_secs(30) };
+    /// For one account from everywhere. As slow, and with so much room that one place alone never takes it all: else whoever likes
+    /// could keep an owner out.
+    pub const CEILING: Self = Self { at_once: 100, every: SignedDuration::from_secs(30) };
     /// For one place in the network, whatever the account: an office may share one.
     pub const PLACE: Self = Self { at_once: 30, every: SignedDuration::from_secs(3) };
 

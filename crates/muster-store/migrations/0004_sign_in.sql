@@ -39,14 +39,6 @@ CREATE TABLE used_states (
     PRIMARY KEY (tenant_id, state_hash)
 );
 
-CREATE TABLE last_sign_ins (
-    tenant_id {{uuid}} NOT NULL,
-    person_id {{uuid}} NOT NULL,
-    at BIGINT NOT NULL,
-    by_okta {{bool}} NOT NULL,
-    PRIMARY KEY (tenant_id, person_id)
-);
-
 CREATE TABLE passwords (
     tenant_id {{uuid}} NOT NULL,
     person_id {{uuid}} NOT NULL,
@@ -107,6 +99,8 @@ CREATE TABLE okta_proofs (
     okta_user_id {{key}} NOT NULL,
     -- JSON object of what was said of them, to be shown.
     said TEXT NOT NULL,
+    -- Whether nothing was found wrong with the connection.
+    is_good {{bool}} NOT NULL,
     at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, person_id)
 );

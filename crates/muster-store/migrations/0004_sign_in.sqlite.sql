@@ -10,6 +10,13 @@ BEGIN
     DELETE FROM okta_proofs WHERE tenant_id = NEW.tenant_id AND person_id = NEW.id;
 END;
 
+-- Whom Okta feeds from now on comes in by Okta: a password counts for owners and for whom Okta does not know.
+CREATE TRIGGER people_end_password_sessions AFTER UPDATE OF okta_user_id ON people
+WHEN OLD.okta_user_id IS NULL AND NEW.okta_user_id IS NOT NULL AND NEW.role <> 'owner'
+BEGIN
+    DELETE FROM sessions WHERE tenant_id = NEW.tenant_id AND person_id = NEW.id AND NOT by_okta;
+END;
+
 -- As in 0001: a tenant's rows are many, and what comes after the tenant in a key is what narrows a search.
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('sessions', 'sqlite_autoindex_sessions_1', '10000 10000 1'),

@@ -257,7 +257,9 @@ impl TenantDb {
         if write.tx().execute(sql, &[self.id().into(), person.id.into(), on.into()]).await? == 0 {
             return Ok(false);
         }
-        entry::keep_break_glass(&mut write).await?;
+        if name == "break_glass" && !on {
+            entry::keep_break_glass(&mut write).await?;
+        }
         let state = |on: bool| Some(json_object([(name, Some(if on { "true" } else { "false" }))]));
         write.record_by(ids.next(now), by, Subject::Person(person.id), kind, state(!on), state(on));
         write.commit().await?;

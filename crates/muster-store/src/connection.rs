@@ -1,11 +1,13 @@
 //! How a tenant reaches its Okta: addresses and ids in plain, secrets sealed.
 
 use jiff::Timestamp;
+use muster_core::access::Entry;
 use muster_core::id::IdSource;
 use secrecy::SecretString;
 
 use crate::app_groups;
 use crate::db::Arg;
+use crate::entry;
 use crate::error::StoreError;
 use crate::history::{By, Subject, Write, json_object};
 use crate::hooks;
@@ -187,6 +189,10 @@ impl TenantDb {
             let sql = "UPDATE okta_connections SET connected_at = NULL, connected_by = NULL, issuer = NULL
                        WHERE tenant_id = $1";
             write.tx().execute(sql, &[self.id().into()]).await?;
+            let sql = "DELETE FROM okta_proofs WHERE tenant_id = $1";
+            write.tx().execute(sql, &[self.id().into()]).await?;
+            // Nobody must be kept out by a connection that nobody has tried.
+            entry::turn(&mut write, Entry::Any, by, ids).await?;
         }
         let host = api_url.as_deref().map(host_of).unwrap_or_default();
         for (field, _, secret) in given {

@@ -3,7 +3,7 @@
 //! No password and no code is here in plain; hashing is the caller's.
 
 use jiff::Timestamp;
-use muster_core::id::{IdSource, PersonId};
+use muster_core::id::{IdSource, PersonId, SessionId};
 use muster_core::person::{Person, Status};
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
@@ -32,6 +32,8 @@ pub struct SecondFactor {
     pub secret: SecretString,
     /// `None`: it was begun and no code was right so far, so it does not count.
     pub confirmed_at: Option<Timestamp>,
+    /// When it was begun.
+    pub made_at: Timestamp,
     /// Recovery codes that were not used.
     pub codes_left: u64,
 }
@@ -92,20 +94,6 @@ impl TenantDb {
         before: Timestamp,
     ) -> Result<(), StoreError> {
         self.count_try(person, counted, before).await.map(drop)
-    }
-
-    /// Puts a stronger hash of the same password in place of the one that was read.
-    pub async fn rehash_password(
-        &self,
-        person: PersonId,
-        old: &SecretString,
-        new: &SecretString,
-    ) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE passwords SET hash = $4 WHERE tenant_id = $1 AND person_id = $2 AND hash = $3";
-        let (old, new) = (old.expose_secret(), new.expose_secret());
-        let args = [self.id().into(), person.into(), old.into(), new.into()];
-        self.db().execute(sql, &args).await.map(drop)
     }
 
     /// Makes the link with which a person sets a password; an earlier one ends.
@@ -206,13 +194,14 @@ impl TenantDb {
         #[derive(sqlx::FromRow)]
         struct FactorRow {
             secret: String,
+            made_at: i64,
             confirmed_at: Option<i64>,
             codes_left: i64,
         }
         let row: Option<FactorRow> = self
             .db()
             .fetch_optional(
-                "SELECT secret, confirmed_at,
+                "SELECT secret, made_at, confirmed_at,
                         (SELECT COUNT(*) FROM recovery_codes c WHERE c.tenant_id = f.tenant_id AND c.person_id = f.person_id
                          AND c.used_at IS NULL) AS codes_left
                  FROM second_factors f WHERE tenant_id = $1 AND person_id = $2",
@@ -225,6 +214,7 @@ impl TenantDb {
         let text = std::str::from_utf8(&plain).map_err(|_| broken())?;
         Ok(Some(SecondFactor {
             secret: SecretString::from(text),
+            made_at: from_micros(row.made_at).unwrap_or(Timestamp::UNIX_EPOCH),
             confirmed_at: row.confirmed_at.and_then(from_micros),
             codes_left: u64::try_from(row.codes_left).unwrap_or(0),
         }))
@@ -290,7 +280,34 @@ impl TenantDb {
         Ok(self.db().execute(sql, &args).await? > 0)
     }
 
-    /// Takes the second factor off.
+    /// Puts new recovery codes in place of all earlier ones; says whether there is a second factor for them.
+    pub async fn renew_recovery_codes(
+        &self,
+        person: PersonId,
+        codes: &[TokenHash],
+        by: By<'_>,
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct OnRow {
+            n: i64,
+        }
+        let mut write = self.write(now).await?;
+        let sql = "SELECT COUNT(*) AS n FROM second_factors
+                   WHERE tenant_id = $1 AND person_id = $2 AND confirmed_at IS NOT NULL";
+        let rows: Vec<OnRow> =
+            write.tx().fetch_all(sql, &[self.id().into(), person.into()]).await?;
+        if rows.first().is_none_or(|row| row.n == 0) {
+            return Ok(false);
+        }
+        put_codes(&mut write, person, codes).await?;
+        write.record_by(ids.next(now), by, Subject::Person(person), "recovery_codes", None, None);
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes the second factor off, and ends all sessions of the person but perhaps one.
     ///
     /// # Errors
     ///
@@ -298,6 +315,7 @@ impl TenantDb {
     pub async fn remove_second_factor(
         &self,
         person: PersonId,
+        but: Option<SessionId>,
         by: By<'_>,
         ids: &mut IdSource,
         now: Timestamp,
@@ -312,6 +330,9 @@ impl TenantDb {
         }
         crate::entry::keep_break_glass(&mut write).await?;
         if removed > 0 {
+            let but = but.map_or(Uuid::nil(), SessionId::uuid);
+            let sql = "DELETE FROM sessions WHERE tenant_id = $1 AND person_id = $2 AND id <> $3";
+            write.tx().execute(sql, &[self.id().into(), person.into(), but.into()]).await?;
             let subject = Subject::Person(person);
             write.record_by(ids.next(now), by, subject, "second_factor_off", None, None);
         }

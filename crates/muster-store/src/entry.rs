@@ -43,10 +43,31 @@ macro_rules! break_glass_owners {
          JOIN passwords w ON w.tenant_id = p.tenant_id AND w.person_id = p.id
          JOIN second_factors f ON f.tenant_id = p.tenant_id AND f.person_id = p.id AND f.confirmed_at IS NOT NULL
          WHERE p.tenant_id = $1 AND p.role = 'owner' AND p.status = 'active' AND p.break_glass
-           AND NOT p.confirm_needed
+           AND NOT p.confirm_needed AND p.okta_user_id IS NULL
            AND EXISTS (SELECT 1 FROM recovery_codes c WHERE c.tenant_id = p.tenant_id AND c.person_id = p.id
                        AND c.used_at IS NULL)"
     };
+}
+
+/// What of a connection counts when it is proved: the address, the client, and when its secrets were set.
+macro_rules! connection_mark {
+    () => {
+        "SELECT COALESCE(c.api_url, '') || ' ' || COALESCE(c.client_id, '') || ' ' ||
+                COALESCE((SELECT MAX(s.set_at) FROM secrets s WHERE s.tenant_id = c.tenant_id
+                          AND s.field IN ('client_secret', 'api_token')), 0) AS mark
+         FROM okta_connections c WHERE c.tenant_id = $1"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Mark {
+    mark: String,
+}
+
+async fn connection_mark(write: &mut Write) -> Result<String, StoreError> {
+    let tenant = write.tenant();
+    let row: Option<Mark> = write.tx().fetch_optional(connection_mark!(), &[tenant.into()]).await?;
+    Ok(row.map(|row| row.mark).unwrap_or_default())
 }
 
 impl TenantDb {
@@ -132,30 +153,35 @@ impl TenantDb {
         }))
     }
 
-    /// Notes whom Okta showed when `acting` went there by *Connect*. With `issuer`, everything was proved and the tenant is connected.
+    /// Notes whom Okta showed when `acting` went there by *Connect*. With `issuer` everything was proved, and the tenant is connected if
+    /// the connection is still the one whose mark stands beside it ([`TenantDb::connection_mark`]); says whether it is.
     pub async fn put_proof(
         &self,
         acting: PersonId,
         proof: &OktaProof,
-        issuer: Option<&str>,
+        issuer: Option<(&str, &str)>,
         by: By<'_>,
         ids: &mut IdSource,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut write = self.write(now).await?;
+        let mark = connection_mark(&mut write).await?;
+        let issuer = issuer.filter(|(_, proved)| *proved == mark).map(|(issuer, _)| issuer);
         let row = [
             self.id().into(),
             acting.into(),
             (&proof.okta_user_id).into(),
             proof.said.as_str().into(),
+            issuer.is_some().into(),
             micros(now).into(),
         ];
         write
             .tx()
             .execute(
-                "INSERT INTO okta_proofs (tenant_id, person_id, okta_user_id, said, at) VALUES ($1, $2, $3, $4, $5)
+                "INSERT INTO okta_proofs (tenant_id, person_id, okta_user_id, said, is_good, at)
+                 VALUES ($1, $2, $3, $4, $5, $6)
                  ON CONFLICT (tenant_id, person_id) DO UPDATE SET okta_user_id = excluded.okta_user_id,
-                     said = excluded.said, at = excluded.at",
+                     said = excluded.said, is_good = excluded.is_good, at = excluded.at",
                 &row,
             )
             .await?;
@@ -166,7 +192,15 @@ impl TenantDb {
             let after = json_object([("issuer", Some(issuer))]);
             write.record_by(ids.next(now), by, Subject::Settings, "connect", None, Some(after));
         }
-        write.commit().await
+        write.commit().await?;
+        Ok(issuer.is_some())
+    }
+
+    /// A word for the connection as it is set now: another one means that something of it was replaced.
+    pub async fn connection_mark(&self) -> Result<String, StoreError> {
+        let row: Option<Mark> =
+            self.db().fetch_optional(connection_mark!(), &[self.id().into()]).await?;
+        Ok(row.map(|row| row.mark).unwrap_or_default())
     }
 
     /// Whom Okta showed when this person last went there by *Connect*.
@@ -272,7 +306,7 @@ async fn tested_since(
     let args = [write.tenant().into(), person.into(), user.into(), since.into()];
     let sql = "SELECT COUNT(*) AS n FROM okta_proofs p
                JOIN okta_connections c ON c.tenant_id = p.tenant_id AND c.connected_at >= p.at
-               WHERE p.tenant_id = $1 AND p.person_id = $2 AND p.okta_user_id = $3 AND p.at > $4";
+               WHERE p.is_good AND p.tenant_id = $1 AND p.person_id = $2 AND p.okta_user_id = $3 AND p.at > $4";
     let rows: Vec<Count> = write.tx().fetch_all(sql, &args).await?;
     Ok(rows.first().is_some_and(|row| row.n > 0))
 }
@@ -322,6 +356,12 @@ pub(crate) async fn turn(
     let sql = "UPDATE tenants SET okta_only = $2 WHERE id = $1 AND okta_only <> $2";
     if write.tx().execute(sql, &[tenant.into(), only.into()]).await? == 0 {
         return Ok(false);
+    }
+    if only {
+        // Whose password does not count any more is out; guests come in again.
+        let sql = "DELETE FROM sessions WHERE tenant_id = $1 AND NOT by_okta AND person_id NOT IN
+                   (SELECT id FROM people WHERE tenant_id = $1 AND role = 'owner' AND break_glass)";
+        write.tx().execute(sql, &[tenant.into()]).await?;
     }
     let state =
         |on: bool| Some(json_object([("okta_only", Some(if on { "true" } else { "false" }))]));

@@ -120,7 +120,9 @@ macro_rules! insert_session {
         concat!(
             "INSERT INTO sessions (tenant_id, id, token_hash, person_id, by_okta, began_at, used_at, agent, place, logout_hint)
              SELECT p.tenant_id, ", $id, ", ", $hash, ", p.id, ", $okta, ", ", $at, ", ", $at, ", ", $agent, ", ", $place, ", ", $hint, "
-             FROM people p WHERE p.tenant_id = $1 AND p.id = $4 AND p.status = 'active' AND NOT p.confirm_needed"
+             FROM people p WHERE p.tenant_id = $1 AND p.id = $4 AND p.status = 'active' AND NOT p.confirm_needed
+               AND (", $okta, " OR (p.role = 'owner' AND p.break_glass) OR (p.role <> 'owner' AND p.okta_user_id IS NULL)
+                    OR NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = p.tenant_id AND t.okta_only))"
         )
     };
 }
@@ -315,7 +317,8 @@ async fn use_state(write: &mut Write, state: &TokenHash) -> Result<bool, StoreEr
     Ok(write.tx().execute(sql, &args).await? > 0)
 }
 
-/// Writes the session of somebody who may enter; says whether they may. The condition is that of [`may_enter`].
+/// Writes the session of somebody who may enter; says whether they may. The condition is that of
+/// [`may_enter`], and for passwords that of `muster_core::access::may_use_password`, but for domains.
 async fn insert(
     tenant: &TenantDb,
     write: &mut Write,
@@ -354,32 +357,26 @@ async fn insert(
             &args,
         )
         .await?;
-    if written == 0 {
-        return Ok(false);
-    }
-    let last = [tenant.id().into(), new.person.into(), now.into(), new.by_okta.into()];
-    write
-        .tx()
-        .execute(
-            "INSERT INTO last_sign_ins (tenant_id, person_id, at, by_okta) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (tenant_id, person_id) DO UPDATE SET at = excluded.at, by_okta = excluded.by_okta",
-            &last,
-        )
-        .await?;
-    Ok(true)
+    Ok(written > 0)
 }
 
-/// Notes that these owners keep their access although Okta says that they are out, and ends their sessions: whoever sits there must
-/// show anew that it is them, by a way that is not Okta.
+/// Notes that these owners keep their access although Okta says that they are out. Their sessions by Okta end; all of them when this is
+/// new, so that whoever sits there must show anew that it is them.
 pub async fn keep_owners(write: &mut Write, people: &[PersonId]) -> Result<(), StoreError> {
     let (tenant, now) = (write.tenant(), micros(write.now()));
     for person in people {
-        end_all(write, *person).await?;
         let args = [tenant.into(), (*person).into(), now.into()];
         let sql =
             "INSERT INTO kept_owners (tenant_id, person_id, since, seen_at) VALUES ($1, $2, $3, $3)
-                   ON CONFLICT (tenant_id, person_id) DO UPDATE SET seen_at = excluded.seen_at";
+                   ON CONFLICT (tenant_id, person_id) DO NOTHING";
+        if write.tx().execute(sql, &args).await? > 0 {
+            end_all(write, *person).await?;
+            continue;
+        }
+        let sql = "UPDATE kept_owners SET seen_at = $3 WHERE tenant_id = $1 AND person_id = $2";
         write.tx().execute(sql, &args).await?;
+        let sql = "DELETE FROM sessions WHERE tenant_id = $1 AND person_id = $2 AND by_okta";
+        write.tx().execute(sql, &args[..2]).await?;
     }
     Ok(())
 }
@@ -398,7 +395,7 @@ pub(crate) async fn end_all(write: &mut Write, person: PersonId) -> Result<(), S
     write.tx().execute(sql, &args).await.map(drop)
 }
 
-/// Drops what is of no more use: sessions not used for longer than any limit allows, round trips whose cookie is gone, links that ended.
+/// Drops what is of no more use: sessions that are over, round trips whose cookie is gone, links that ended.
 pub async fn expire(write: &mut Write, now: Timestamp) -> Result<(), StoreError> {
     let tenant: Arg<'_> = write.tenant().into();
     let before = |span: jiff::SignedDuration| -> Arg<'_> {
@@ -406,7 +403,12 @@ pub async fn expire(write: &mut Write, now: Timestamp) -> Result<(), StoreError>
     };
     let hours = jiff::SignedDuration::from_hours;
     for (sql, at) in [
-        ("DELETE FROM sessions WHERE tenant_id = $1 AND used_at < $2", before(hours(90 * 24))),
+        (
+            "DELETE FROM sessions WHERE tenant_id = $1
+             AND (used_at < $2 - (SELECT session_idle_minutes * 60000000 FROM tenants WHERE id = $1)
+                  OR began_at < $2 - (SELECT session_max_minutes * 60000000 FROM tenants WHERE id = $1))",
+            before(hours(0)),
+        ),
         ("DELETE FROM used_states WHERE tenant_id = $1 AND used_at < $2", before(hours(1))),
         ("DELETE FROM password_links WHERE tenant_id = $1 AND ends_at < $2", before(hours(0))),
         ("DELETE FROM okta_proofs WHERE tenant_id = $1 AND at < $2", before(hours(24))),

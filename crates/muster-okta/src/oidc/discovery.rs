@@ -32,8 +32,6 @@ pub struct AuthorizeRequest<'a> {
     pub challenge: &'a str,
     /// Who probably signs in.
     pub login_hint: Option<&'a str>,
-    /// `login` asks for the password even where there is a session at Okta.
-    pub prompt: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -108,10 +106,8 @@ impl Provider {
                 .append_pair("nonce", request.nonce)
                 .append_pair("code_challenge", request.challenge)
                 .append_pair("code_challenge_method", "S256");
-            for (name, value) in [("login_hint", request.login_hint), ("prompt", request.prompt)] {
-                if let Some(value) = value {
-                    query.append_pair(name, value);
-                }
+            if let Some(hint) = request.login_hint {
+                query.append_pair("login_hint", hint);
             }
         }
         url.into()
@@ -213,7 +209,6 @@ mod tests {
             nonce: "n",
             challenge: "c",
             login_hint: Some("ana&prompt=none@acme.example"),
-            prompt: None,
         });
         assert!(
             url.starts_with(

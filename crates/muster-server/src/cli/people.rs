@@ -110,6 +110,32 @@ pub(super) enum Command {
         #[command(flatten)]
         why: Why,
     },
+    /// Make an owner's account a break-glass account, which no run takes access from, or an ordinary one again
+    Protect {
+        /// The tenant's subdomain
+        #[arg(value_name = "SUB", value_parser = subdomain)]
+        sub: TenantSlug,
+        /// An e-mail address or an id (per_…)
+        #[arg(value_name = "PERSON", value_parser = words::person)]
+        person: PersonKey,
+        /// Take the mark off
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Take a second factor off that its owner has lost; their sessions end
+    SecondFactorOff {
+        /// The tenant's subdomain
+        #[arg(value_name = "SUB", value_parser = subdomain)]
+        sub: TenantSlug,
+        /// An e-mail address or an id (per_…)
+        #[arg(value_name = "PERSON", value_parser = words::person)]
+        person: PersonKey,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+    },
     /// Say that somebody who came back after a long absence may sign in again
     Confirm {
         /// The tenant's subdomain
@@ -157,6 +183,10 @@ pub(super) async fn run(command: Command, cx: &mut Context) -> Result<Exit, CliE
             pair(cx, &sub, &person, &okta_id, !different, &why).await
         }
         Command::PasswordLink { sub, person, why } => password_link(cx, &sub, &person, &why).await,
+        Command::Protect { sub, person, off, why } => protect(cx, &sub, &person, !off, &why).await,
+        Command::SecondFactorOff { sub, person, reason } => {
+            second_factor_off(cx, &sub, &person, &reason).await
+        }
         Command::Confirm { sub, person, why } => confirm(cx, &sub, &person, &why).await,
     }
 }
@@ -168,8 +198,7 @@ async fn password_link(
     why: &Why,
 ) -> Result<Exit, CliError> {
     let (_, db) = cx.tenant(sub).await?;
-    let person = db.find_person(key).await?;
-    let person = person.ok_or_else(|| StoreError::NotFound(format!("{key:?}")))?;
+    let person = found(&db, key).await?;
     if person.role != Role::Owner && person.is_managed() {
         let label = person.profile.email.shown();
         return Err(StoreError::Conflict(format!(
@@ -193,6 +222,62 @@ async fn password_link(
     cx.out.line("")?;
     cx.out.line(format!("    {link}"))?;
     Ok(Exit::Done)
+}
+
+async fn protect(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    on: bool,
+    why: &Why,
+) -> Result<Exit, CliError> {
+    let (_, db) = cx.tenant(sub).await?;
+    let person = found(&db, key).await?;
+    let label = clean(person.profile.email.shown());
+    if on && (person.role != Role::Owner || person.is_managed()) {
+        let text = format!(
+            "{label} is no owner whose account Okta does not feed: only such a one can be for emergencies"
+        );
+        return Err(StoreError::Conflict(text).into());
+    }
+    let (actor, now) = (cx.app.actor(), cx.app.clock.now());
+    let by = by(&actor, why.reason.as_deref());
+    let key = PersonKey::Id(person.id);
+    db.set_protected(&key, on, by, &mut cx.app.ids, now).await?;
+    if cx.out.json {
+        cx.out.object(&serde_json::json!({ "person": person.id, "break_glass": on }))?;
+    } else if on {
+        cx.out.line(format!("{label} is a break-glass account. It counts once it has a password, a second factor and recovery codes."))?;
+    } else {
+        cx.out.line(format!("{label} is an ordinary account."))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn second_factor_off(
+    cx: &mut Context,
+    sub: &TenantSlug,
+    key: &PersonKey,
+    reason: &str,
+) -> Result<Exit, CliError> {
+    let (_, db) = cx.tenant(sub).await?;
+    let person = found(&db, key).await?;
+    let (actor, now) = (cx.app.actor(), cx.app.clock.now());
+    let by = by(&actor, Some(reason));
+    let removed = db.remove_second_factor(person.id, None, by, &mut cx.app.ids, now).await?;
+    if cx.out.json {
+        cx.out.object(&serde_json::json!({ "person": person.id, "removed": removed }))?;
+    } else if removed {
+        cx.out.line("The second factor is off, and their sessions are ended.")?;
+    } else {
+        cx.out.line("There was none.")?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn found(db: &TenantDb, key: &PersonKey) -> Result<muster_core::person::Person, CliError> {
+    let person = db.find_person(key).await?;
+    Ok(person.ok_or_else(|| StoreError::NotFound(format!("{key:?}")))?)
 }
 
 async fn confirm(

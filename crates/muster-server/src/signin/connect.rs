@@ -9,7 +9,9 @@ use muster_store::entry::OktaProof;
 use muster_store::people::PersonKey;
 use muster_store::tenants::TenantDb;
 use serde_json::json;
+use tokio::time::timeout;
 
+use super::enter::WAIT_MAX;
 use super::flow::{Proven, Purpose};
 use super::{SignIn, SignInError, by_person};
 
@@ -46,7 +48,15 @@ impl SignIn {
         let who = proven.identity.name.clone().or_else(|| proven.identity.login.clone());
         let who = who.unwrap_or_else(|| proven.identity.user.to_string());
         let mut lines = vec![ProofLine { key: "round-trip", is_good: true, detail: who }];
-        lines.extend(self.api_lines(tenant, slug, proven).await);
+        let mark = tenant.connection_mark().await?;
+        match timeout(WAIT_MAX, self.api_lines(tenant, slug, proven)).await {
+            Ok(found) => lines.extend(found),
+            Err(_) => lines.push(ProofLine {
+                key: "token",
+                is_good: false,
+                detail: "Okta did not answer in time".to_owned(),
+            }),
+        }
         let is_connected = lines.iter().all(|line| line.is_good);
         let said = json!({
             "name": proven.identity.name, "email": proven.identity.email, "login": proven.identity.login,
@@ -58,8 +68,8 @@ impl SignIn {
         let proof = OktaProof { okta_user_id, said: said.to_string(), at: now };
         let actor = acting.to_string();
         let (by, mut ids) = (by_person(&actor), Self::ids());
-        let issuer = is_connected.then_some(proven.issuer.as_str());
-        tenant.put_proof(acting, &proof, issuer, by, &mut ids, now).await?;
+        let issuer = is_connected.then_some((proven.issuer.as_str(), mark.as_str()));
+        let is_connected = tenant.put_proof(acting, &proof, issuer, by, &mut ids, now).await?;
         Ok(Proof { lines, is_connected })
     }
 
@@ -133,14 +143,23 @@ impl SignIn {
         tenant.find_person(&PersonKey::Okta(proof.okta_user_id.clone())).await
     }
 
-    /// Links the account of `acting` to the Okta user they showed, after they said so.
-    pub async fn link(&self, tenant: &TenantDb, acting: PersonId) -> Result<(), StoreError> {
-        let Some(proof) = tenant.proof(acting).await? else {
+    /// Links the account of `acting` to the Okta user who was shown to them, after they said so. Another tab may have been at Okta since:
+    /// `shown` is the user of the page that was confirmed.
+    pub async fn link(
+        &self,
+        tenant: &TenantDb,
+        acting: PersonId,
+        shown: &str,
+    ) -> Result<(), StoreError> {
+        let proof = tenant.proof(acting).await?;
+        let Some(proof) = proof.filter(|proof| proof.okta_user_id.as_str() == shown) else {
             return Err(StoreError::Conflict("press Connect to Okta first".into()));
         };
         let actor = acting.to_string();
         let (by, mut ids, now) = (by_person(&actor), Self::ids(), self.now());
         tenant.link_by_proof(acting, &proof.okta_user_id, by, &mut ids, now).await?;
-        self.ask_to_read(tenant, &proof.okta_user_id, muster_core::run::RunCause::Connect).await
+        // The job is there already; this only wakes whoever does it.
+        self.wake(tenant);
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use muster_store::jobs::{Due, NewJob, PERSON, priority};
 use muster_store::people::PersonKey;
 use muster_store::sessions::{NewSession, Opened};
 use muster_store::tenants::TenantDb;
+use tokio::time::timeout;
 
 use super::flow::Proven;
 use super::token::Token;
@@ -19,8 +20,10 @@ use super::{SignIn, SignInError, by_person};
 
 /// How long somebody waits for their account to be made, before they are told to come back in a moment.
 const READ_MAX: Duration = Duration::from_secs(8);
-/// How often it is looked whether it is there.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether it is there: at first, and at last.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How long Okta's API may take altogether while somebody waits before a page.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What is known of the one who comes, for the list of sessions.
 #[derive(Debug, Clone, Default)]
@@ -109,7 +112,8 @@ impl SignIn {
         let user = &identity.user;
         let connected = self.0.config.connect.connect(tenant).await;
         let connected = connected.map_err(|error| SignInError::Unreadable(Box::new(error)))?;
-        let assigned = connected.client.app_user(&connected.app_id, user).await;
+        let asked = timeout(WAIT_MAX, connected.client.app_user(&connected.app_id, user)).await;
+        let assigned = asked.map_err(|late| SignInError::Unreadable(Box::new(late)))?;
         if assigned.map_err(|error| SignInError::Unreadable(Box::new(error)))?.is_none() {
             return Err(SignInError::NotAssigned);
         }
@@ -117,8 +121,10 @@ impl SignIn {
         let key = PersonKey::Okta(user.clone());
         let clock = &self.0.config.clock;
         let patience = clock.now() + READ_MAX;
+        let mut pause = LOOK_EVERY.0;
         loop {
-            clock.pause(LOOK_EVERY).await;
+            clock.pause(pause).await;
+            pause = (pause * 2).min(LOOK_EVERY.1);
             let read = !tenant.person_waits(user).await?;
             // In this order: whoever was read by then can be seen.
             if let Some(person) = tenant.find_person(&key).await? {
@@ -136,7 +142,7 @@ impl SignIn {
         }
     }
 
-    pub(super) async fn ask_to_read(
+    async fn ask_to_read(
         &self,
         tenant: &TenantDb,
         user: &OktaUserId,
@@ -145,9 +151,13 @@ impl SignIn {
         let now = self.now();
         let job = NewJob::person(user, priority::SIGN_IN, now, cause);
         tenant.ask(&[job], &mut Self::ids(), now).await?;
+        self.wake(tenant);
+        Ok(())
+    }
+
+    pub(super) fn wake(&self, tenant: &TenantDb) {
         // Nobody listens only when the service stops; the job is kept.
         let _ = self.0.config.wake.send(Due { tenant: tenant.id(), lane: PERSON });
-        Ok(())
     }
 
     /// Somebody came whose address an account here has, and who is not that account: an admin must look.

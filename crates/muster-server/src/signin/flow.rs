@@ -127,8 +127,6 @@ impl SignIn {
             nonce: &nonce,
             challenge: &challenge,
             login_hint: login_hint.filter(|hint| hint.len() <= 254),
-            // Connect proves that a sign-in works, not that there was one.
-            prompt: None,
         });
         let flow = Flow {
             nonce,
@@ -209,14 +207,14 @@ impl SignIn {
             verifier: &flow.verifier,
         };
         let place = visitor.place.as_deref().and_then(|text| text.parse().ok());
-        if self.0.wrong_codes.is_exhausted(place, self.now()) {
-            return Err(SignInError::TooOften);
-        }
+        // Counted before, so that many at once are counted too; only a code that Okta does not know stays counted.
+        let counted = self.0.wrong_codes.count(tenant, place, self.now());
+        counted.map_err(|_| SignInError::TooOften)?;
         let exchanged = client.exchange(&known.provider, &exchange).await;
-        // Only a wrong code counts: that the app's secret is wrong, or Okta busy, is no fault of those who come.
-        if matches!(&exchanged, Err(OidcError::Refused { code, .. }) if code == "invalid_grant") {
-            // That it may be too many is told next time.
-            let _ = self.0.wrong_codes.count(place, self.now());
+        let is_wrong =
+            matches!(&exchanged, Err(OidcError::Refused { code, .. }) if code == "invalid_grant");
+        if !is_wrong {
+            self.0.wrong_codes.forget(tenant, place);
         }
         let tokens = exchanged.map_err(SignInError::Oidc)?;
         let id_token = tokens.id_token.expose_secret();

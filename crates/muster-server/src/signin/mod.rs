@@ -23,7 +23,7 @@ use muster_store::tenants::TenantDb;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
-use self::password::{Hasher, Strangers};
+use self::password::{Addresses, Hasher};
 use self::providers::Providers;
 use crate::clock::{Clock, random_seed};
 use crate::config::parse::PublicUrl;
@@ -60,7 +60,7 @@ struct Shared {
     providers: Providers,
     hasher: Hasher,
     places: Places,
-    strangers: Strangers,
+    addresses: Addresses,
     /// Who brought codes that Okta did not take: each costs the organisation one of the calls that it may make.
     wrong_codes: Places,
 }
@@ -76,8 +76,8 @@ impl SignIn {
     pub fn new(config: SignInConfig) -> Self {
         let providers = Providers::new(config.clock.clone());
         let (places, wrong_codes) = (Places::default(), Places::default());
-        let (hasher, strangers) = (Hasher::new(), Strangers::new());
-        Self(Arc::new(Shared { config, providers, hasher, places, strangers, wrong_codes }))
+        let (hasher, addresses) = (Hasher::new(), Addresses::new());
+        Self(Arc::new(Shared { config, providers, hasher, places, addresses, wrong_codes }))
     }
 
     fn now(&self) -> jiff::Timestamp {

@@ -9,9 +9,9 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use jiff::{SignedDuration, Timestamp};
-use muster_core::access::{Barred, may_enter, may_use_password};
-use muster_core::id::PersonId;
-use muster_core::person::Person;
+use muster_core::access::{Barred, Entry, may_enter, may_use_password};
+use muster_core::id::{PersonId, TenantId};
+use muster_core::person::{Person, Role};
 use muster_core::rules::Rules;
 use muster_core::signin::{BadPassword, Throttle, judge_password, normal_password};
 use muster_store::StoreError;
@@ -164,11 +164,6 @@ impl<K: Eq + std::hash::Hash> Tries<K> {
         Self { throttle, counted: Mutex::default() }
     }
 
-    fn is_exhausted(&self, key: &K, now: Timestamp) -> bool {
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.get(key).is_some_and(|forgotten| self.throttle.wait(*forgotten, now).is_some())
-    }
-
     /// Counts one try; the wait if there were too many.
     fn count(&self, key: K, now: Timestamp) -> Result<(), SignedDuration> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,17 +190,34 @@ impl<K: Eq + std::hash::Hash> Tries<K> {
     }
 }
 
-/// Wrong tries at addresses that have no password here. They are slowed down like the others, or it could be told which these are.
-pub(super) struct Strangers(Tries<TokenHash>);
+/// Wrong tries at one address from one place, whether or not anybody has that address here: else it could be told who has.
+pub(super) struct Addresses(Tries<TokenHash>);
 
-impl Strangers {
+impl Addresses {
     pub(super) fn new() -> Self {
         Self(Tries::new(Throttle::ACCOUNT))
     }
+
+    /// Counts one; gives what to forget when it was right.
+    fn count(
+        &self,
+        tenant: &Tenant,
+        address: &str,
+        place: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<TokenHash, PasswordError> {
+        let place = place.map(network);
+        let key = hashed(
+            "tries",
+            &format!("{}\n{place:?}\n{}", tenant.id, address.trim().to_lowercase()),
+        );
+        self.0.count(key, now).map_err(PasswordError::TooOften)?;
+        Ok(key)
+    }
 }
 
-/// Wrong tries by place in the network.
-pub struct Places(Tries<IpAddr>);
+/// Wrong tries by place in the network, a tenant's apart from another's.
+pub struct Places(Tries<(TenantId, IpAddr)>);
 
 impl Default for Places {
     fn default() -> Self {
@@ -214,23 +226,20 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Whether one more from a place is one too many.
-    pub(super) fn is_exhausted(&self, place: Option<IpAddr>, now: Timestamp) -> bool {
-        place.is_some_and(|place| self.0.is_exhausted(&network(place), now))
-    }
-
     /// Counts one try from a place; the wait if there were too many.
     pub(super) fn count(
         &self,
+        tenant: &TenantDb,
         place: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), SignedDuration> {
-        place.map_or(Ok(()), |place| self.0.count(network(place), now))
+        place.map_or(Ok(()), |place| self.0.count((tenant.id(), network(place)), now))
     }
 
-    fn forget(&self, place: Option<IpAddr>) {
+    /// Takes one counted try back, because it was right.
+    pub(super) fn forget(&self, tenant: &TenantDb, place: Option<IpAddr>) {
         if let Some(place) = place {
-            self.0.forget(&network(place));
+            self.0.forget(&(tenant.id(), network(place)));
         }
     }
 }
@@ -258,32 +267,32 @@ impl SignIn {
         visitor: &Visitor,
     ) -> Result<Checked, PasswordError> {
         let place = visitor.place.as_deref().and_then(|text| text.parse().ok());
-        self.0.places.count(place, self.now()).map_err(PasswordError::TooOften)?;
+        self.0.places.count(db, place, self.now()).map_err(PasswordError::TooOften)?;
         let key = PersonKey::Email(email.trim().to_lowercase());
         let person = db.find_person(&key).await?;
         let stored = match &person {
             Some(person) => db.password(person.id).await?,
             None => None,
         };
-        let tried = if let (Some(person), Some(stored)) = (&person, &stored) {
-            Some(self.count_try(db, person.id, stored.forgotten_at).await?)
-        } else {
-            let address = format!("{}\n{}", tenant.id, email.trim().to_lowercase());
-            let counted = self.0.strangers.0.count(hashed("stranger", &address), self.now());
-            counted.map_err(PasswordError::TooOften)?;
-            None
+        let here = self.0.addresses.count(tenant, email, place, self.now())?;
+        let tried = match (&person, &stored) {
+            (Some(person), Some(_)) => Some(self.count_try(db, person.id).await?),
+            _ => None,
         };
         let hash = stored.as_ref().map(|stored| &stored.hash);
         let right = self.0.hasher.verify(hash, password.expose_secret()).await?;
         let (Some(person), true) = (person, right) else { return Err(PasswordError::Wrong) };
-        self.0.places.forget(place);
-        if let (Some(tried), Some(stored)) = (tried, &stored) {
-            db.forget_try(person.id, tried, stored.forgotten_at).await?;
+        self.0.places.forget(db, place);
+        self.0.addresses.0.forget(&here);
+        if let Some((before, after)) = tried {
+            db.forget_try(person.id, after, before).await?;
         }
-        self.may_come_by_password(db, tenant, &person).await?;
         let factor = db.second_factor(person.id).await?;
-        if factor.is_some_and(|factor| factor.confirmed_at.is_some()) {
-            let half = format!("{}\n{}", person.id, self.now().as_second());
+        let has_factor = factor.is_some_and(|factor| factor.confirmed_at.is_some());
+        self.may_come_by_password(db, tenant, &person, has_factor).await?;
+        if has_factor {
+            let set_at = stored.as_ref().map_or(0, |stored| stored.set_at.as_microsecond());
+            let half = format!("{}\n{}\n{set_at}", person.id, self.now().as_second());
             let sealed = db.seal(HALF_SEAL, browser.text(), half.as_bytes())?;
             return Ok(Checked::Half(HalfIn { sealed }));
         }
@@ -297,49 +306,55 @@ impl SignIn {
         db: &TenantDb,
         tenant: &Tenant,
         person: &Person,
+        has_factor: bool,
     ) -> Result<(), PasswordError> {
         may_enter(person.profile.status, person.profile.reason, false)
             .map_err(PasswordError::Barred)?;
         let text = db.rules().await?.body;
         // Rules that cannot be read name no domain: then nobody counts as somebody whom Okta knows but by their account.
         let domains = Rules::parse(&text).map(|rules| rules.email_domains).unwrap_or_default();
-        if may_use_password(person, tenant.entry, &domains) {
+        // Where Okta is demanded of everybody else, a password alone is not enough for whoever may do more than learn.
+        let alone = tenant.entry == Entry::OktaOnly && person.role != Role::Learner && !has_factor;
+        if may_use_password(person, tenant.entry, &domains) && !alone {
             Ok(())
         } else {
             Err(PasswordError::OktaOnly)
         }
     }
 
-    /// Counts a try of an account before it is judged.
+    /// Counts a try of an account before it is judged, against all that come from everywhere; gives what was counted before and after.
     pub(super) async fn count_try(
         &self,
         db: &TenantDb,
         person: PersonId,
-        forgotten_at: Timestamp,
-    ) -> Result<Timestamp, PasswordError> {
-        let now = self.now();
-        if let Some(wait) = Throttle::ACCOUNT.wait(forgotten_at, now) {
-            return Err(PasswordError::TooOften(wait));
+    ) -> Result<(Timestamp, Timestamp), PasswordError> {
+        const ROUNDS: u32 = 8;
+        for _ in 0..ROUNDS {
+            let stored = db.password(person).await?.ok_or(PasswordError::NoLink)?;
+            let (before, now) = (stored.forgotten_at, self.now());
+            if let Some(wait) = Throttle::CEILING.wait(before, now) {
+                return Err(PasswordError::TooOften(wait));
+            }
+            let after = Throttle::CEILING.after_one_more(before, now);
+            // Else somebody else tries the same account at this very moment.
+            if db.count_try(person, before, after).await? {
+                return Ok((before, after));
+            }
         }
-        let after = Throttle::ACCOUNT.after_one_more(forgotten_at, now);
-        if db.count_try(person, forgotten_at, after).await? {
-            Ok(after)
-        } else {
-            // Somebody else tries the same account at this very moment.
-            Err(PasswordError::TooOften(SignedDuration::from_secs(1)))
-        }
+        Err(PasswordError::Busy)
     }
 
     /// Whose half way in this is, if it is not too long ago.
-    pub(super) fn half(&self, db: &TenantDb, browser: &Token, sealed: &str) -> Option<PersonId> {
+    fn half(&self, db: &TenantDb, browser: &Token, sealed: &str) -> Option<(PersonId, i64)> {
         let plain = db.unseal(HALF_SEAL, browser.text(), sealed)?;
         let text = std::str::from_utf8(&plain).ok()?;
-        let (person, began) = text.split_once('\n')?;
+        let (person, rest) = text.split_once('\n')?;
+        let (began, set_at) = rest.split_once('\n')?;
         let began = Timestamp::from_second(began.parse().ok()?).ok()?;
         if self.now().duration_since(began) > HALF {
             return None;
         }
-        person.parse().ok()
+        Some((person.parse().ok()?, set_at.parse().ok()?))
     }
 
     /// Whether a code of a second factor lets somebody in who is half in.
@@ -352,15 +367,23 @@ impl SignIn {
         code: &str,
         visitor: &Visitor,
     ) -> Result<Entered, PasswordError> {
-        let person = self.half(db, browser, half).ok_or(PasswordError::NoLink)?;
+        let (person, set_at) = self.half(db, browser, half).ok_or(PasswordError::NoLink)?;
         let person = db.find_person(&PersonKey::Id(person)).await?.ok_or(PasswordError::NoLink)?;
         let stored = db.password(person.id).await?.ok_or(PasswordError::NoLink)?;
-        let tried = self.count_try(db, person.id, stored.forgotten_at).await?;
-        self.may_come_by_password(db, tenant, &person).await?;
+        // Another password was set since: what was half done was done with the old one.
+        if stored.set_at.as_microsecond() != set_at {
+            return Err(PasswordError::NoLink);
+        }
+        let place = visitor.place.as_deref().and_then(|text| text.parse().ok());
+        let address = format!("code of {}", person.id);
+        let here = self.0.addresses.count(tenant, &address, place, self.now())?;
+        let (before, after) = self.count_try(db, person.id).await?;
+        self.may_come_by_password(db, tenant, &person, true).await?;
         if !self.takes_code(db, person.id, code).await? {
             return Err(PasswordError::Wrong);
         }
-        db.forget_try(person.id, tried, stored.forgotten_at).await?;
+        self.0.addresses.0.forget(&here);
+        db.forget_try(person.id, after, before).await?;
         self.enter_by_password(db, &person, visitor).await.map_err(PasswordError::Session)
     }
 
@@ -381,7 +404,7 @@ impl SignIn {
         visitor: &Visitor,
     ) -> Result<PersonId, PasswordError> {
         let place = visitor.place.as_deref().and_then(|text| text.parse().ok());
-        self.0.places.count(place, self.now()).map_err(PasswordError::TooOften)?;
+        self.0.places.count(db, place, self.now()).map_err(PasswordError::TooOften)?;
         let person = self.link_of(db, new.link).await?.ok_or(PasswordError::NoLink)?;
         let profile = &person.profile;
         let (mailbox, _) = profile.email.key().split_once('@').unwrap_or_default();
@@ -451,14 +474,16 @@ mod tests {
 
     #[test]
     fn a_place_may_try_so_often() {
-        let (places, now) = (Places::default(), Timestamp::from_second(1_000_000).expect("a time"));
-        let place = |text: &str| Some(text.parse().expect("an address"));
+        let now = Timestamp::from_second(1_000_000).expect("a time");
+        let places: Tries<IpAddr> = Tries::new(Throttle::PLACE);
+        let place = |text: &str| network(text.parse().expect("an address"));
         for _ in 0..30 {
             assert!(places.count(place("2001:db8::1"), now).is_ok());
         }
         assert!(places.count(place("2001:db8::2"), now).is_err(), "the same network");
+        places.forget(&place("2001:db8::1"));
+        assert!(places.count(place("2001:db8::2"), now).is_ok(), "a right one was taken back");
         assert!(places.count(place("2001:db8:1::1"), now).is_ok());
         assert!(places.count(place("192.0.2.1"), now).is_ok());
-        assert!(places.count(None, now).is_ok());
     }
 }

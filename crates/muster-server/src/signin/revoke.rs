@@ -4,6 +4,7 @@
 
 use muster_core::claims::{RevocationExpected, judge_revocation};
 use muster_core::id::OktaUserId;
+use muster_core::person::Person;
 use muster_okta::oidc::OidcClient;
 use muster_store::StoreError;
 use muster_store::people::PersonKey;
@@ -92,7 +93,9 @@ impl SignIn {
                 PersonKey::Okta(OktaUserId::parse(&sub).map_err(|_| RevocationError::Unknown)?)
             }
         };
-        let person = tenant.find_person(&key).await?.ok_or(RevocationError::Unknown)?;
+        // Whom Okta does not feed it cannot mean, whatever their address is.
+        let found = tenant.find_person(&key).await?.filter(Person::is_managed);
+        let person = found.ok_or(RevocationError::Unknown)?;
         let ended = tenant.end_sessions(person.id, None).await?;
         let count = ended.to_string();
         let said = [("sessions", Some(count.as_str()))];

@@ -1,5 +1,6 @@
 //! Second factors: codes by time (RFC 6238), and recovery codes for when the telephone is lost.
 
+use jiff::SignedDuration;
 use muster_core::id::PersonId;
 use muster_store::StoreError;
 use muster_store::sessions::TokenHash;
@@ -9,6 +10,7 @@ use qrcode::render::svg;
 use secrecy::{ExposeSecret as _, SecretString};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
+use super::password::PasswordError;
 use super::token::hashed;
 use super::{SignIn, by_person};
 use crate::clock::random_seed;
@@ -35,6 +37,8 @@ pub struct BegunFactor {
     pub qr_svg: String,
 }
 
+/// How long a secret that no code confirmed is shown again.
+const PENDING: SignedDuration = SignedDuration::from_mins(15);
 /// Recovery codes that are made at once.
 const CODES: usize = 10;
 /// 80 bits: four groups of four.
@@ -51,8 +55,9 @@ impl SignIn {
     ) -> Result<BegunFactor, SecondError> {
         let secret = match db.second_factor(person).await? {
             Some(factor) if factor.confirmed_at.is_some() => return Err(SecondError::Already),
-            Some(factor) => factor.secret,
-            None => {
+            Some(factor) if self.now().duration_since(factor.made_at) < PENDING => factor.secret,
+            // One that was shown long ago may have been seen by others.
+            _ => {
                 // 160 bits, as RFC 4226, 4 recommends.
                 let bytes: [u8; 20] = std::array::from_fn(|at| random_seed()[at]);
                 let text = SecretString::from(Secret::from(bytes).to_base32());
@@ -98,6 +103,22 @@ impl SignIn {
         Ok(codes)
     }
 
+    /// Makes new recovery codes in place of the old ones; they are shown once.
+    pub async fn renew_codes(
+        &self,
+        db: &TenantDb,
+        person: PersonId,
+    ) -> Result<Vec<String>, SecondError> {
+        let codes: Vec<String> = (0..CODES).map(|_| recovery_code()).collect();
+        let hashes: Vec<TokenHash> = codes.iter().map(|code| code_hash(person, code)).collect();
+        let actor = person.to_string();
+        let (by, mut ids, now) = (by_person(&actor), Self::ids(), self.now());
+        if !db.renew_recovery_codes(person, &hashes, by, &mut ids, now).await? {
+            return Err(SecondError::Wrong);
+        }
+        Ok(codes)
+    }
+
     /// Whether this is a code of now that was not used, or a recovery code that was not.
     pub(super) async fn takes_code(
         &self,
@@ -123,13 +144,14 @@ impl SignIn {
         person: PersonId,
         code: &str,
     ) -> Result<bool, StoreError> {
-        let Some(stored) = db.password(person).await? else { return Ok(false) };
-        let Ok(tried) = self.count_try(db, person, stored.forgotten_at).await else {
-            return Ok(false);
+        let (before, after) = match self.count_try(db, person).await {
+            Ok(counted) => counted,
+            Err(PasswordError::Store(error)) => return Err(error),
+            Err(_) => return Ok(false),
         };
         let shown = self.takes_code(db, person, code).await?;
         if shown {
-            db.forget_try(person, tried, stored.forgotten_at).await?;
+            db.forget_try(person, after, before).await?;
         }
         Ok(shown)
     }

@@ -144,7 +144,7 @@ impl Job<'_> {
             }
         }
         let kept: Vec<_> = batch.iter().filter_map(kept_owner).collect();
-        if !self.is_preview() {
+        if !self.is_preview() && !self.is_truncated() {
             sessions::keep_owners(write, &kept).await?;
         }
         items::put(write, self.run.id, &notes).await?;

@@ -1,6 +1,6 @@
 //! From the host that somebody called to the tenant.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Uri, header};
@@ -51,7 +51,9 @@ pub(super) fn client(parts: &Parts, trusted: &[IpRange]) -> Option<IpAddr> {
         if !is_trusted(at) {
             break;
         }
-        let Ok(ip) = text.parse::<IpAddr>() else { break };
+        // Some proxies write the port, too.
+        let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+        let Ok(ip) = text.parse::<IpAddr>().or_else(|_| with_port()) else { break };
         at = ip.to_canonical();
     }
     Some(at)
@@ -177,6 +179,8 @@ mod tests {
         assert_eq!(at("10.0.0.0/8", &["192.0.2.1"]), "192.0.2.1");
         assert_eq!(at("10.0.0.0/8", &["6.6.6.6, 192.0.2.1, 10.0.0.9"]), "192.0.2.1");
         assert_eq!(at("10.0.0.0/8", &["6.6.6.6", "192.0.2.1"]), "192.0.2.1");
+        assert_eq!(at("10.0.0.0/8", &["192.0.2.1:443"]), "192.0.2.1");
+        assert_eq!(at("10.0.0.0/8", &["[2001:db8::1]:443"]), "2001:db8::1");
         assert_eq!(at("10.0.0.0/8", &["junk"]), "10.0.0.7");
         assert_eq!(at("10.0.0.0/8", &[]), "10.0.0.7");
     }

@@ -65,6 +65,7 @@ pub const TABLE: &[Route] = &[
     get("/account/second-factor", Who::SignedIn),
     post("/account/second-factor", Who::SignedIn),
     post("/account/second-factor/remove", Who::SignedIn),
+    post("/account/second-factor/codes", Who::SignedIn),
     get("/integrations", Who::May(Action::OpenIntegration)),
     get("/integrations/okta", Who::May(Action::OpenIntegration)),
     post("/integrations/okta/connect", Who::May(Action::ManageConnection)),
@@ -135,6 +136,7 @@ fn pages() -> Routes {
         .get("/account/second-factor", account::show_second)
         .post("/account/second-factor", account::confirm_second)
         .post("/account/second-factor/remove", account::remove_second)
+        .post("/account/second-factor/codes", account::renew_codes)
         .get("/integrations", integrations::list)
         .get("/integrations/okta", integrations::show)
         .post("/integrations/okta/connect", integrations::connect)

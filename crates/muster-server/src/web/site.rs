@@ -25,6 +25,7 @@ use super::host;
 use super::words::Words;
 use super::{Shared, Web};
 use crate::signin::{Token, Visitor};
+use crate::telemetry::chain;
 
 /// Longest name of a browser that is kept.
 const AGENT_MAX: usize = 200;
@@ -101,7 +102,10 @@ impl FromRequestParts<Web> for Site {
         if let Some((_, session)) = &session
             && tenant.session_limits.is_to_be_noted(session.used_at, now)
         {
-            db.note_session_used(session.id, now).await?;
+            // A page is not refused because the time of its use cannot be noted.
+            if let Err(error) = db.note_session_used(session.id, now).await {
+                tracing::warn!(error = %chain(&error), "the use of a session could not be noted");
+            }
         }
         let text = |name: header::HeaderName| {
             parts.headers.get(name).and_then(|value| value.to_str().ok())

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::SignedDuration;
 
 use super::super::fault::{Fault, Instead};
 use super::super::page::{self, Frame};
@@ -115,10 +116,7 @@ pub(in super::super) async fn show_second(who: In) -> Result<Response, Instead> 
 
 async fn second(who: &In, status: StatusCode, error: Option<String>) -> Result<Response, Instead> {
     let session = who.session();
-    // A second factor stands behind a password; whoever has none has nothing for it to stand behind.
-    if who.db().password(session.person).await?.is_none() {
-        return Err(Instead::Page("/account".to_owned()));
-    }
+    is_fresh(who).await?;
     let signin = &who.web().signin;
     let begun = signin.begin_second(who.db(), &who.tenant, session.person, &session.email).await;
     let begun = match begun {
@@ -135,9 +133,43 @@ async fn second(who: &In, status: StatusCode, error: Option<String>) -> Result<R
     Ok(page::send(who, status, &page).await)
 }
 
+/// A second factor stands behind a password, and only who just showed that may set one: whoever sits down at an open session could lock
+/// its owner out for good by it.
+async fn is_fresh(who: &In) -> Result<(), Instead> {
+    const FRESH: SignedDuration = SignedDuration::from_mins(15);
+    let session = who.session();
+    if session.by_okta || who.db().password(session.person).await?.is_none() {
+        return Err(Instead::Page("/account".to_owned()));
+    }
+    if who.web().clock.now().duration_since(session.began_at) > FRESH {
+        return Err(Fault::conflict(who.words.say("second-fresh")).into());
+    }
+    Ok(())
+}
+
+/// `POST /account/second-factor/codes`
+pub(in super::super) async fn renew_codes(form: Form<In>) -> Result<Response, Instead> {
+    let Form { who, fields } = form;
+    let person = who.session().person;
+    let signin = &who.web().signin;
+    if !signin.shows_factor(who.db(), person, fields.text("code")).await? {
+        return Err(Fault::conflict(who.words.say("code-wrong")).into());
+    }
+    match signin.renew_codes(who.db(), person).await {
+        Ok(codes) => {
+            let f = Frame::of(&who, who.words.say("codes-page"));
+            let page = Second { f, secret: String::new(), qr: String::new(), error: None, codes };
+            Ok(page::send(&who, StatusCode::OK, &page).await)
+        }
+        Err(SecondError::Store(error)) => Err(error.into()),
+        Err(_) => Err(Instead::Page("/account".to_owned())),
+    }
+}
+
 /// `POST /account/second-factor`
 pub(in super::super) async fn confirm_second(form: Form<In>) -> Result<Response, Instead> {
     let Form { who, fields } = form;
+    is_fresh(&who).await?;
     let signin = &who.web().signin;
     let person = who.session().person;
     match signin.confirm_second(who.db(), person, fields.text("code")).await {
@@ -166,6 +198,7 @@ pub(in super::super) async fn remove_second(form: Form<In>) -> Result<Response, 
     }
     let actor = person.to_string();
     let (mut ids, now) = who.web().ids();
-    who.db().remove_second_factor(person, by_person(&actor), &mut ids, now).await?;
+    let but = Some(who.session().id);
+    who.db().remove_second_factor(person, but, by_person(&actor), &mut ids, now).await?;
     Ok(page::to(&who, "/account", Some("second-off")))
 }

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use muster_core::access::{Action, Entry, SsoReadiness};
-use muster_core::person::Role;
 use muster_core::signin::{ReturnTo, SessionLimits};
 use muster_store::people::PersonKey;
 use serde::Deserialize;
@@ -75,6 +74,7 @@ struct OktaPage {
 struct Said {
     name: Option<String>,
     email: Option<String>,
+    login: Option<String>,
     lines: Vec<(String, bool, String)>,
 }
 
@@ -105,6 +105,12 @@ pub(in super::super) async fn show(who: May<OpenIntegration>) -> Result<Response
     let slug = who.slug().as_str();
     let now = who.web().clock.now();
     let words = &who.words;
+    let is_owner = may(session.role, Action::EnforceSso);
+    let ready = if is_owner {
+        who.db().sso_readiness(session.person, now).await?
+    } else {
+        SsoReadiness::default()
+    };
     let state = words.with(&format!("okta-state-{state_word}"), &[("who", &by)]);
     let signin = &who.web().signin;
     let page = OktaPage {
@@ -119,9 +125,9 @@ pub(in super::super) async fn show(who: May<OpenIntegration>) -> Result<Response
         initiate_login: format!("{}/users/auth/okta", who.url()),
         sign_out: format!("{}/signed-out", who.url()),
         shown: shown(&who).await?,
-        is_owner: may(session.role, Action::EnforceSso),
+        is_owner,
         okta_only: who.tenant.entry == Entry::OktaOnly,
-        ready: who.db().sso_readiness(session.person, now).await?,
+        ready,
         break_glass_me: session.break_glass,
         idle: who.tenant.session_limits.idle.as_mins(),
         absolute: who.tenant.session_limits.absolute.as_mins(),
@@ -150,7 +156,15 @@ async fn shown(who: &May<OpenIntegration>) -> Result<Option<Shown>, Instead> {
         None => (words.with("okta-link-offer", &[("mine", mine)]), true),
     };
     let lines = said.lines.into_iter();
-    let name = said.name.or(said.email).unwrap_or_else(|| proof.okta_user_id.to_string());
+    // A name is anybody's to choose; the login and the address tell who it is.
+    let parts = [said.name, said.login, said.email].into_iter().flatten();
+    let mut known: Vec<String> = Vec::new();
+    for part in parts {
+        if !known.contains(&part) {
+            known.push(part);
+        }
+    }
+    let name = if known.is_empty() { proof.okta_user_id.to_string() } else { known.join(" · ") };
     Ok(Some(Shown {
         who: name,
         okta_user_id: proof.okta_user_id.to_string(),
@@ -178,8 +192,12 @@ pub(in super::super) async fn connect(
 
 /// `POST /integrations/okta/link`
 pub(in super::super) async fn link(form: Form<May<ManageConnection>>) -> Result<Response, Instead> {
-    let who = form.who;
-    who.web().signin.link(who.db(), who.session().person).await?;
+    let Form { who, fields } = form;
+    if !who.tenant.okta_enabled {
+        return Err(Fault::NOT_FOUND.into());
+    }
+    let shown = fields.text("okta_user");
+    who.web().signin.link(who.db(), who.session().person, shown).await?;
     Ok(page::to(&who, "/integrations/okta", Some("linked")))
 }
 
@@ -208,8 +226,8 @@ pub(in super::super) async fn break_glass(
         "off" => (false, "break-glass-off"),
         _ => return Err(Fault::MALFORMED.into()),
     };
-    if who.session().role != Role::Owner {
-        return Err(Fault::FORBIDDEN.into());
+    if on && who.session().is_linked {
+        return Err(Fault::conflict(who.words.say("glass-linked")).into());
     }
     let key = PersonKey::Id(who.session().person);
     let actor = who.session().person.to_string();
