@@ -326,14 +326,7 @@ impl TenantDb {
 }
 
 async fn load(write: &mut Write, key: &PersonKey) -> Result<Person, StoreError> {
-    people::load(write, key).await?.ok_or_else(|| {
-        let who = match key {
-            PersonKey::Id(id) => id.to_string(),
-            PersonKey::Email(email) => email.clone(),
-            PersonKey::Okta(id) => id.to_string(),
-        };
-        StoreError::NotFound(format!("there is nobody here with {who}"))
-    })
+    people::load(write, key).await?.ok_or_else(|| key.not_found())
 }
 
 fn may_return(person: &Person, unlink: bool) -> Result<(), StoreError> {

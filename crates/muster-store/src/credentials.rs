@@ -111,7 +111,7 @@ impl TenantDb {
         now: Timestamp,
     ) -> Result<Person, StoreError> {
         let mut write = self.write(now).await?;
-        let person = people::load(&mut write, key).await?.ok_or_else(|| not_found(key))?;
+        let person = people::load(&mut write, key).await?.ok_or_else(|| key.not_found())?;
         if person.profile.status != Status::Active {
             let label = person.profile.email.shown();
             return Err(StoreError::Conflict(format!(
@@ -355,10 +355,6 @@ impl TenantDb {
         write.record_by(ids.next(now), by, Subject::Person(person), kind, None, Some(after));
         write.commit().await
     }
-}
-
-fn not_found(key: &PersonKey) -> StoreError {
-    StoreError::NotFound(format!("{key:?}"))
 }
 
 /// Stores the link of somebody, in place of an earlier one.

@@ -121,6 +121,16 @@ pub enum PersonKey {
 }
 
 impl PersonKey {
+    /// That nobody is here by this name.
+    pub fn not_found(&self) -> StoreError {
+        let who = match self {
+            Self::Id(id) => id.to_string(),
+            Self::Email(email) => email.clone(),
+            Self::Okta(id) => id.to_string(),
+        };
+        StoreError::NotFound(format!("there is nobody here with {who}"))
+    }
+
     /// Takes an e-mail address, an id (`per_…`) or an Okta id, told apart by their looks.
     ///
     /// # Errors

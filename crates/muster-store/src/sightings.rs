@@ -9,6 +9,7 @@ use muster_core::id::{OktaUserId, RunId};
 use crate::db::Arg;
 use crate::error::StoreError;
 use crate::history::Write;
+use crate::tenants::TenantDb;
 use crate::time::micros;
 
 /// Somebody was read as out so shortly before (in microseconds) this page of the listing was asked for that Okta may have made
@@ -78,6 +79,25 @@ pub async fn forget(write: &mut Write, began: Timestamp) -> Result<(), StoreErro
     let sql = "DELETE FROM sightings WHERE tenant_id = $1 AND observed_at < $2";
     let args = [write.tenant().into(), micros(began).into()];
     write.tx().execute(sql, &args).await.map(drop)
+}
+
+impl TenantDb {
+    /// Whether somebody was read by their id since then, and was in.
+    pub async fn was_seen_in(
+        &self,
+        user: &OktaUserId,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        #[derive(sqlx::FromRow)]
+        struct CountRow {
+            n: i64,
+        }
+        let sql = "SELECT COUNT(*) AS n FROM sightings
+                   WHERE tenant_id = $1 AND okta_user_id = $2 AND observed_at > $3 AND NOT is_out";
+        let args = [self.id().into(), user.into(), micros(since).into()];
+        let row: Option<CountRow> = self.db().fetch_optional(sql, &args).await?;
+        Ok(row.is_some_and(|row| row.n > 0))
+    }
 }
 
 /// Whom `run` left alone because they had been read as out shortly before their page was asked for: Okta may have made the page

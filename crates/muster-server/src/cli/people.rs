@@ -277,7 +277,7 @@ async fn second_factor_off(
 
 async fn found(db: &TenantDb, key: &PersonKey) -> Result<muster_core::person::Person, CliError> {
     let person = db.find_person(key).await?;
-    Ok(person.ok_or_else(|| StoreError::NotFound(format!("{key:?}")))?)
+    Ok(person.ok_or_else(|| key.not_found())?)
 }
 
 async fn confirm(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use muster_core::access::may_enter;
 use muster_core::claims::Identity;
 use muster_core::id::{OktaUserId, PersonId};
@@ -20,8 +21,10 @@ use super::{SignIn, SignInError, by_person};
 
 /// How long somebody waits for their account to be made, before they are told to come back in a moment.
 const READ_MAX: Duration = Duration::from_secs(8);
-/// How often it is looked whether it is there: at first, and at last.
-const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often it is looked whether it is there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Whoever was read within this time, and has no account, would have none after one more read.
+const JUST_READ: SignedDuration = SignedDuration::from_mins(1);
 /// How long Okta's API may take altogether while somebody waits before a page.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -117,14 +120,22 @@ impl SignIn {
         if assigned.map_err(|error| SignInError::Unreadable(Box::new(error)))?.is_none() {
             return Err(SignInError::NotAssigned);
         }
-        self.ask_to_read(tenant, user, RunCause::SignIn).await?;
         let key = PersonKey::Okta(user.clone());
+        if tenant.was_seen_in(user, self.now() - JUST_READ).await?
+            && !tenant.person_waits(user).await?
+        {
+            // Perhaps they were made just now.
+            if let Some(person) = tenant.find_person(&key).await? {
+                return Ok(person);
+            }
+            self.note_refused(tenant, identity).await?;
+            return Err(SignInError::NeedsDecision);
+        }
+        self.ask_to_read(tenant, user, RunCause::SignIn).await?;
         let clock = &self.0.config.clock;
         let patience = clock.now() + READ_MAX;
-        let mut pause = LOOK_EVERY.0;
         loop {
-            clock.pause(pause).await;
-            pause = (pause * 2).min(LOOK_EVERY.1);
+            clock.pause(LOOK_EVERY).await;
             let read = !tenant.person_waits(user).await?;
             // In this order: whoever was read by then can be seen.
             if let Some(person) = tenant.find_person(&key).await? {

@@ -124,6 +124,14 @@ impl Browser {
         }
     }
 
+    /// Says yes to the account that the Okta page would link.
+    pub(crate) async fn link_shown(&mut self) -> Page {
+        let page = self.get("/integrations/okta").await;
+        let (_, rest) = page.body.split_once("name=\"okta_user\" value=\"").unwrap_or_default();
+        let user = rest.split('"').next().unwrap_or_default().to_owned();
+        self.post("/integrations/okta/link", &[("okta_user", &user)]).await
+    }
+
     /// Goes on within the site until there is a page, or it is sent elsewhere.
     pub(crate) async fn go(&mut self, path: &str) -> Page {
         let mut page = self.get(path).await;

@@ -141,7 +141,7 @@ async fn no_secret_is_shown_on_a_whole_walk() {
     codes.push(between(&back, "code=", "&"));
     walk.get(&back).await;
     walk.get("/integrations/okta").await;
-    walk.post("/integrations/okta/link", &[]).await;
+    walk.browser.link_shown().await;
     walk.pages().await;
     walk.get("/sign-in").await;
     // By Okta, as she and as somebody else, and some answers that are of no use.
