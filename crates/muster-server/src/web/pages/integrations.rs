@@ -35,6 +35,8 @@ pub(in super::super) async fn list(who: May<OpenIntegration>) -> Result<Response
 /// What the last round trip of the one who looks showed.
 struct Shown {
     who: String,
+    /// Their login and address, where they say more.
+    also: Vec<String>,
     okta_user_id: String,
     at: String,
     lines: Vec<(String, bool, String)>,
@@ -157,16 +159,17 @@ async fn shown(who: &May<OpenIntegration>) -> Result<Option<Shown>, Instead> {
     };
     let lines = said.lines.into_iter();
     // A name is anybody's to choose; the login and the address tell who it is.
-    let parts = [said.name, said.login, said.email].into_iter().flatten();
     let mut known: Vec<String> = Vec::new();
-    for part in parts {
+    for part in [said.name, said.login, said.email].into_iter().flatten() {
         if !known.contains(&part) {
             known.push(part);
         }
     }
-    let name = if known.is_empty() { proof.okta_user_id.to_string() } else { known.join(" · ") };
+    let mut known = known.into_iter();
+    let name = known.next().unwrap_or_else(|| proof.okta_user_id.to_string());
     Ok(Some(Shown {
         who: name,
+        also: known.collect(),
         okta_user_id: proof.okta_user_id.to_string(),
         at: proof.at.to_string(),
         lines: lines
