@@ -185,7 +185,7 @@ async fn an_address_that_is_none_or_not_set() {
     let lines = checks(&home, 1);
     assert_eq!(
         states(&lines),
-        "ok fail fail skipped skipped skipped skipped skipped waiting waiting"
+        "ok fail fail skipped skipped skipped skipped waiting waiting waiting"
     );
     says(&lines, "C2", "client id is not set", "muster okta set fernhill --client-id ID");
     says(&lines, "C3", "API token is not set", "muster okta set fernhill --api-token FILE");
