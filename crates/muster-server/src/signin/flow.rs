@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use muster_core::claims::{Expected, Identity, judge, with_userinfo};
 use muster_core::id::PersonId;
 use muster_core::signin::ReturnTo;
-use muster_okta::oidc::{AuthorizeRequest, CodeExchange, OidcClient, OidcError};
+use muster_okta::oidc::{AuthorizeRequest, CodeExchange, OidcError};
 use muster_store::sessions::TokenHash;
 use muster_store::tenants::TenantDb;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::enter::Visitor;
 use super::token::{Token, hashed};
-use super::{SignIn, SignInError};
+use super::{Reached, SignIn, SignInError};
 
 /// How long somebody may be away: passwords are reset and telephones looked for meanwhile.
 pub const AWAY_MAX: SignedDuration = SignedDuration::from_mins(30);
@@ -110,14 +110,7 @@ impl SignIn {
         login_hint: Option<&str>,
         acting: Option<PersonId>,
     ) -> Result<Begun, SignInError> {
-        let app = self.app(tenant).await?;
-        let client = OidcClient::new(app.address.clone(), self.0.config.transport.clone());
-        let known = self
-            .0
-            .providers
-            .get(tenant.id(), &client, &app.address.to_string(), &app.client_id)
-            .await
-            .map_err(SignInError::Oidc)?;
+        let Reached { app, known, .. } = self.reach(tenant).await?;
         let [state, nonce, verifier] = [(); 3].map(|()| Token::new().text().to_owned());
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
         let to = known.provider.authorize_url(AuthorizeRequest {
@@ -185,14 +178,7 @@ impl SignIn {
         }
         let code = query.code.as_deref().filter(|code| !code.is_empty() && code.len() <= CODE_MAX);
         let code = code.ok_or(SignInError::Malformed("code"))?;
-        let app = self.app(tenant).await?;
-        let client = OidcClient::new(app.address.clone(), self.0.config.transport.clone());
-        let known = self
-            .0
-            .providers
-            .get(tenant.id(), &client, &app.address.to_string(), &app.client_id)
-            .await
-            .map_err(SignInError::Oidc)?;
+        let Reached { app, client, known } = self.reach(tenant).await?;
         if known.provider.issuer() != flow.issuer {
             return Err(SignInError::OtherIssuer);
         }
@@ -250,14 +236,7 @@ impl SignIn {
         slug: &str,
         id_token: &SecretString,
     ) -> Option<String> {
-        let app = self.app(tenant).await.ok()?;
-        let client = OidcClient::new(app.address.clone(), self.0.config.transport.clone());
-        let known = self
-            .0
-            .providers
-            .get(tenant.id(), &client, &app.address.to_string(), &app.client_id)
-            .await
-            .ok()?;
+        let Reached { known, .. } = self.reach(tenant).await.ok()?;
         let back = format!("{}/signed-out", self.0.config.public_url.of_tenant(slug));
         known.provider.end_session_url(id_token.expose_secret(), &back, Token::new().text())
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use muster_core::id::IdSource;
 use muster_okta::address::{ExtraHosts, OktaAddress};
+use muster_okta::oidc::OidcClient;
 use muster_okta::transport::Transport;
 use muster_store::history::By;
 use muster_store::jobs::Due;
@@ -24,7 +25,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use self::password::{Addresses, Hasher};
-use self::providers::Providers;
+use self::providers::{Known, Providers};
 use crate::clock::{Clock, random_seed};
 use crate::config::parse::PublicUrl;
 use crate::connect::Connect;
@@ -72,6 +73,13 @@ struct AppAtOkta {
     secret: SecretString,
 }
 
+/// A tenant's authorization server, and how it is spoken with.
+struct Reached {
+    app: AppAtOkta,
+    client: OidcClient,
+    known: Arc<Known>,
+}
+
 impl SignIn {
     pub fn new(config: SignInConfig) -> Self {
         let providers = Providers::new(config.clock.clone());
@@ -97,6 +105,15 @@ impl SignIn {
             .address;
         let secret = app.secret.ok_or(SignInError::NotSetUp("the client secret"))?;
         Ok(AppAtOkta { address, client_id, secret })
+    }
+
+    /// The authorization server of a tenant, discovered if it is not known.
+    async fn reach(&self, tenant: &TenantDb) -> Result<Reached, SignInError> {
+        let app = self.app(tenant).await?;
+        let client = OidcClient::new(app.address.clone(), self.0.config.transport.clone());
+        let address = app.address.to_string();
+        let known = self.0.providers.get(tenant.id(), &client, &address, &app.client_id).await;
+        Ok(Reached { known: known.map_err(SignInError::Oidc)?, app, client })
     }
 }
 

@@ -5,13 +5,12 @@
 use muster_core::claims::{RevocationExpected, judge_revocation};
 use muster_core::id::OktaUserId;
 use muster_core::person::Person;
-use muster_okta::oidc::OidcClient;
 use muster_store::StoreError;
 use muster_store::people::PersonKey;
 use muster_store::tenants::TenantDb;
 use serde::Deserialize;
 
-use super::{SignIn, SignInError, by_person};
+use super::{Reached, SignIn, SignInError, by_person};
 
 /// The type of the token that Okta shows.
 const TYP: &str = "global-token-revocation+jwt";
@@ -62,14 +61,8 @@ impl SignIn {
         token: &str,
         body: &[u8],
     ) -> Result<u64, RevocationError> {
-        let app = self.app(tenant).await.map_err(RevocationError::Failed)?;
-        let client = OidcClient::new(app.address.clone(), self.0.config.transport.clone());
-        let known = self
-            .0
-            .providers
-            .get(tenant.id(), &client, &app.address.to_string(), &app.client_id)
-            .await
-            .map_err(|error| RevocationError::Failed(SignInError::Oidc(error)))?;
+        let reached = self.reach(tenant).await.map_err(RevocationError::Failed)?;
+        let Reached { app, client, known } = reached;
         let claims = self.0.providers.verified(&known, &client, token, Some(TYP)).await;
         let claims = claims.map_err(|error| match error {
             SignInError::Token(_) => RevocationError::Refused(error),
